@@ -1,0 +1,91 @@
+/**
+ * What the buffer must know beyond its entries: how far the hub has acknowledged, what was dropped, and how far each
+ * stream is durable although its entries are gone. It lies beside the buffer.
+ */
+import { closeSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+
+import { Fault, errnoOf } from "#src/protocol/fault.ts";
+import { check, z } from "#src/protocol/schema.ts";
+
+const drops = z.object({ count: z.number(), from: z.number(), to: z.number() });
+export type Drops = z.infer<typeof drops>;
+
+const schema = z.object({
+  version: z.literal(1),
+  bootId: z.string(),
+  /** every entry up to this number is acknowledged or dropped */
+  acknowledged: z.number(),
+  /** every log entry (not event) up to this number was dropped or acknowledged */
+  droppedUpTo: z.number(),
+  totals: z.object({ acknowledged: z.number(), dropped: z.number() }),
+  /** dropped since the last `logs.dropped` event, by source; times in milliseconds */
+  drops: z.record(z.string(), drops),
+  /** how far each `source/stream` is durable */
+  positions: z.record(z.string(), z.number()),
+});
+export type Progress = z.infer<typeof schema>;
+
+/** A write within one page replaces it in one step as far as a SIGKILL can tell: the kernel copies a page whole. */
+const pageBytes = 4096;
+
+/**
+ * Reads what was put down.
+ * @returns undefined when there is nothing yet
+ * @throws {Fault} `invalid` when the file is damaged
+ */
+export function readProgress(path: string): Progress | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  if (text.trim() === "") return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Fault("invalid", `${path} is no JSON`, { cause });
+  }
+  return check(schema, value, path);
+}
+
+export type ProgressFile = {
+  /** Puts it down; throws the system's error when the disk refuses. */
+  write(progress: Progress): void;
+  close(): void;
+};
+
+/** Opens the file for writing. Content of up to a page is written in place, larger content by way of a new file. */
+export function openProgress(path: string): ProgressFile {
+  let fd: number | undefined;
+  return {
+    write(progress) {
+      let bytes = Buffer.from(`${JSON.stringify(progress)}\n`);
+      const small = bytes.length <= pageBytes;
+      if (small) bytes = Buffer.concat([bytes, Buffer.alloc(pageBytes - bytes.length, 32)]);
+      if (small && fd !== undefined) {
+        writeSync(fd, bytes, 0, bytes.length, 0);
+        return;
+      }
+      const temporary = `${path}.tmp`;
+      const next = openSync(temporary, "w", 0o600);
+      try {
+        for (let at = 0; at < bytes.length;) at += writeSync(next, bytes, at, bytes.length - at, at);
+        renameSync(temporary, path);
+      } catch (error) {
+        closeSync(next);
+        throw error;
+      }
+      if (fd !== undefined) closeSync(fd);
+      fd = undefined;
+      if (small) fd = next;
+      else closeSync(next);
+    },
+    close() {
+      if (fd !== undefined) closeSync(fd);
+      fd = undefined;
+    },
+  };
+}

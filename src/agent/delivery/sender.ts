@@ -1,0 +1,234 @@
+/** Sends what the spool holds, one batch at a time and in order, and tells the spool what the hub has. */
+import { ladderDelay } from "#src/lib/backoff.ts";
+import type { Cancel, Clock } from "#src/lib/clock.ts";
+
+import type { Answer, Client, Request } from "./client.ts";
+import type { Connection } from "./door.ts";
+import type { Batch, Spool } from "./spool.ts";
+
+/** A batch waits this long for company, unless it is large. */
+const gatherMs = 250;
+/** NDJSON bytes that are worth a request of their own, and the most in one. */
+const promptBytes = 256 * 1024;
+const maxBatchBytes = 2 * 1024 * 1024;
+/** Below this compression costs more than it saves. */
+const compressFromBytes = 1024;
+const retryLadderMs = [5_000, 10_000, 30_000, 60_000] as const;
+/** A hub that acknowledges nothing for so long counts as away. */
+export const awayAfterMs = 5_000;
+const refusedSaidEveryMs = 60_000;
+
+type Log = { info(message: string): void; warn(message: string): void; error(message: string): void };
+
+export type SenderStatus = {
+  readonly state: "off" | "online" | "away" | "refused";
+  readonly lastAckMs: number | null;
+  readonly lastError: string | null;
+  readonly nextAttemptMs: number | null;
+  readonly sent: number;
+};
+
+export type Sender = {
+  start(): void;
+  /** Something was taken. */
+  wake(): void;
+  connect(connection: Connection | null): void;
+  /** Sends until the spool is empty, an attempt fails, or `withinMs` have passed; then no more. */
+  stop(withinMs: number): Promise<void>;
+  /** Whether the hub acknowledges what it is sent (or there is nothing to send). */
+  online(): boolean;
+  status(): SenderStatus;
+};
+
+export function createSender(world: {
+  readonly spool: Spool;
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly connection: Connection | null;
+  /** after each acknowledgement */
+  readonly onAcknowledged: () => void;
+}): Sender {
+  const { spool, client, clock, log } = world;
+  let connection = world.connection;
+  let failures = 0;
+  let sent = 0;
+  let lastAckMs: number | null = null;
+  let lastError: string | null = null;
+  let nextAttemptMs: number | null = null;
+  let refused = false;
+  let refusedSaidAt = Number.NEGATIVE_INFINITY;
+  /** monotonic: since when something waits without an acknowledgement */
+  let waitingSince: number | undefined;
+  let cancelTimer: Cancel | undefined;
+  let running: Promise<void> | undefined;
+  let stopping = false;
+  let started = false;
+  let batchLimit = maxBatchBytes;
+  let abort = new AbortController();
+
+  function scheduleIn(delayMs: number): void {
+    cancelTimer?.();
+    cancelTimer = clock.after(delayMs, () => {
+      cancelTimer = undefined;
+      nextAttemptMs = null;
+      run();
+    });
+  }
+
+  function run(): void {
+    if (running !== undefined || connection === null || !started) return;
+    cancelTimer?.();
+    cancelTimer = undefined;
+    running = sendAll(connection)
+      .catch((error: unknown) => {
+        // every failure of a request is an answer; what is left is a fault of our own, and sending goes on after it
+        spool.release();
+        log.error(`sending failed: ${String(error)}`);
+        retry(String(error), undefined);
+      })
+      .finally(() => {
+        running = undefined;
+        if (!stopping && nextAttemptMs === null && spool.counts().entries > 0) scheduleIn(gatherMs);
+      });
+  }
+
+  async function sendAll(to: Connection): Promise<void> {
+    for (;;) {
+      if (connection !== to) return;
+      const batch = spool.peek(batchLimit);
+      if (batch === undefined) {
+        waitingSince = undefined;
+        return;
+      }
+      waitingSince ??= clock.monotonic();
+      const answer = await client(to, await requestFor(batch, to), abort.signal);
+      sent += batch.count;
+      if (!handle(answer, batch)) return;
+      // a trickle gathers again before the next request
+      if (!stopping && spool.counts().bytes < promptBytes && batch.bytes.length < promptBytes) return;
+    }
+  }
+
+  /** @returns whether to go on at once */
+  function handle(answer: Answer, batch: Batch): boolean {
+    if (answer.kind === "ok") {
+      spool.acknowledge(batch);
+      if (failures > 0 || refused) log.info(`the hub acknowledges again, ${spool.counts().entries} entries wait`);
+      failures = 0;
+      refused = false;
+      lastError = null;
+      lastAckMs = clock.now();
+      waitingSince = spool.counts().entries > 0 ? clock.monotonic() : undefined;
+      batchLimit = Math.min(maxBatchBytes, batchLimit * 2);
+      world.onAcknowledged();
+      return true;
+    }
+    spool.release();
+    lastError = answer.reason;
+    if (answer.kind === "unacceptable") return divide(batch, answer.reason);
+    if (answer.kind === "refused") {
+      refused = true;
+      if (clock.monotonic() - refusedSaidAt >= refusedSaidEveryMs) {
+        refusedSaidAt = clock.monotonic();
+        log.error(
+          `${answer.reason}: the token was rotated or revoked; entries are kept, put a new one into config.json`,
+        );
+      }
+    }
+    retry(answer.reason, answer.kind === "later" ? answer.retryAfterMs : undefined);
+    return false;
+  }
+
+  /** A batch that the hub will never take is halved until the entry that it objects to stands alone. */
+  function divide(batch: Batch, reason: string): boolean {
+    if (batch.count === 1) {
+      log.error(`entry ${batch.first} is lost: ${reason}`);
+      spool.refuse(batch);
+      batchLimit = maxBatchBytes;
+      return true;
+    }
+    if (batchLimit > 1) batchLimit = batch.bytes.length > 64 * 1024 ? Math.floor(batch.bytes.length / 2) : 1;
+    const next = spool.peek(batchLimit);
+    spool.release();
+    if (next !== undefined && next.count > 1 && next.count === batch.count) spool.split(Math.floor(next.count / 2));
+    return true;
+  }
+
+  function retry(reason: string, retryAfterMs: number | undefined): void {
+    if (failures === 0 && !refused) log.warn(`the hub does not acknowledge: ${reason}`);
+    const delay = Math.max(ladderDelay(retryLadderMs, failures), Math.min(retryAfterMs ?? 0, 60_000));
+    failures++;
+    if (stopping) return;
+    nextAttemptMs = clock.now() + delay;
+    scheduleIn(delay);
+  }
+
+  function online(): boolean {
+    if (connection === null || refused) return false;
+    return waitingSince === undefined || clock.monotonic() - waitingSince < awayAfterMs;
+  }
+
+  return {
+    start() {
+      started = true;
+      if (spool.counts().entries > 0) run();
+    },
+    wake() {
+      if (running !== undefined || !started || connection === null || nextAttemptMs !== null) return;
+      if (spool.counts().bytes >= promptBytes) run();
+      else if (cancelTimer === undefined) scheduleIn(gatherMs);
+    },
+    connect(next) {
+      connection = next;
+      failures = 0;
+      refused = false;
+      refusedSaidAt = Number.NEGATIVE_INFINITY;
+      nextAttemptMs = null;
+      lastError = null;
+      cancelTimer?.();
+      cancelTimer = undefined;
+      if (running === undefined) run();
+    },
+    async stop(withinMs) {
+      stopping = true;
+      cancelTimer?.();
+      if (connection !== null && started && failures === 0) run();
+      const cancel = clock.after(withinMs, () => abort.abort());
+      await running;
+      cancel();
+      cancelTimer?.();
+      cancelTimer = undefined;
+      connection = null;
+      abort = new AbortController();
+    },
+    online,
+    status: () => ({
+      state: connection === null ? "off" : refused ? "refused" : online() ? "online" : "away",
+      lastAckMs,
+      lastError,
+      nextAttemptMs,
+      sent,
+    }),
+  };
+}
+
+async function requestFor(batch: Batch, to: Connection): Promise<Request> {
+  if (batch.kind === "event") return { path: "/api/v1/agent/events", body: eventBody(batch), headers: jsonHeaders };
+  const path = "/api/v1/agent/logs";
+  // the numbers name the batch: the same entries have the same name however often they are sent
+  const headers = {
+    "content-type": "application/x-ndjson",
+    "x-batch-id": `${to.serverId}-${batch.first}-${batch.last}`,
+  };
+  if (batch.bytes.length < compressFromBytes) return { path, body: new Uint8Array(batch.bytes), headers };
+  const body = new Uint8Array(await Bun.zstdCompress(batch.bytes, { level: 1 }));
+  return { path, body, headers: { ...headers, "content-encoding": "zstd" } };
+}
+
+const jsonHeaders = { "content-type": "application/json" };
+
+function eventBody(batch: Batch): string {
+  const { seq, event } = JSON.parse(Buffer.from(batch.bytes).toString()) as { seq: number; event: object };
+  return JSON.stringify({ ...event, seq });
+}

@@ -1,0 +1,132 @@
+/**
+ * What was taken out of a pipe but is not yet durable elsewhere. The kernel moves bytes from pipe to journal in one step
+ * (splice(2)), so a SIGKILL of this process loses nothing between the two; what was handed on is told by the position
+ * that the taker keeps. Two files take turns: the other one begins with what was left of the first, and only when it
+ * is whole is the first emptied. They lie in the run directory, which is a tmpfs as a rule and gone after a reboot.
+ */
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+
+import { removeIfThere } from "#src/lib/files.ts";
+import { spliceToFile } from "#src/lib/libc.ts";
+
+/** magic, length of what was carried over (u32), position of the first byte behind the header (f64) */
+const headerBytes = 16;
+const magic = 0x314a524f; // "ORJ1", little-endian
+
+type Half = { readonly fd: number; base: number; size: number };
+
+/** The bytes of a stream from `position` on, up to `end`; positions count from the making of the pipe. */
+export type Journal = {
+  /** of the first byte that is kept */
+  readonly position: () => number;
+  /** behind the last byte that is kept */
+  readonly end: () => number;
+  /** Takes up to `bytes` out of the pipe. @returns how many, 0 when it is empty */
+  fill(pipeFd: number, bytes: number): number;
+  /** Copies what is kept into `target`. @returns how many bytes */
+  read(target: Uint8Array): number;
+  /** Everything before `position` is durable elsewhere and may go. */
+  release(position: number): void;
+  close(): void;
+  remove(): void;
+};
+
+/** Bytes of released content after which the kept rest moves to the other file. */
+const turnAfterBytes = 256 * 1024;
+
+function openHalf(path: string): Half | { fd: number; base: undefined; size: number } {
+  // "a+" would make splice(2) fail with EINVAL, and "w+" would empty it
+  const fd = openSync(path, "r+");
+  const size = fstatSync(fd).size;
+  if (size < headerBytes) return { fd, base: undefined, size };
+  const header = Buffer.alloc(headerBytes);
+  readSync(fd, header, 0, headerBytes, 0);
+  const whole = header.readUInt32LE(0) === magic && size >= headerBytes + header.readUInt32LE(4);
+  return whole ? { fd, base: header.readDoubleLE(8), size } : { fd, base: undefined, size };
+}
+
+function begin(half: { fd: number }, base: number, carry: Uint8Array): Half {
+  const bytes = Buffer.allocUnsafe(headerBytes + carry.length);
+  bytes.writeUInt32LE(magic, 0);
+  bytes.writeUInt32LE(carry.length, 4);
+  bytes.writeDoubleLE(base, 8);
+  bytes.set(carry, headerBytes);
+  ftruncateSync(half.fd, 0);
+  for (let at = 0; at < bytes.length;) at += writeSync(half.fd, bytes, at, bytes.length - at, at);
+  return { fd: half.fd, base, size: bytes.length };
+}
+
+/**
+ * Opens the journal of a pipe, the one an earlier process left or a new one.
+ * @param durable the position up to which the taker has everything, or undefined when it has nothing
+ */
+export function openJournal(path: string, durable: number | undefined): Journal {
+  const paths = [`${path}.a`, `${path}.b`] as const;
+  for (const file of paths) closeSync(openSync(file, "a", 0o600));
+  const [first, second] = [openHalf(paths[0]), openHalf(paths[1])];
+  let active: Half;
+  let idle: { fd: number };
+  if (first.base === undefined && second.base === undefined) {
+    active = begin(first, durable ?? 0, new Uint8Array());
+    idle = second;
+  } else if (second.base === undefined || (first.base !== undefined && first.base > second.base)) {
+    active = first as Half;
+    idle = second;
+  } else {
+    active = second;
+    idle = first;
+  }
+  ftruncateSync(idle.fd, 0);
+  // offset in the active file of the first byte that is kept
+  let kept = headerBytes;
+
+  const journal: Journal = {
+    position: () => active.base + kept - headerBytes,
+    end: () => active.base + active.size - headerBytes,
+    fill(pipeFd, bytes) {
+      const moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
+      if (moved <= 0) return 0;
+      active.size += moved;
+      return moved;
+    },
+    read(target) {
+      const length = Math.min(target.length, active.size - kept);
+      let got = 0;
+      while (got < length) {
+        const n = readSync(active.fd, target, got, length - got, kept + got);
+        if (n === 0) break;
+        got += n;
+      }
+      return got;
+    },
+    release(position) {
+      const offset = Math.min(position - active.base + headerBytes, active.size);
+      if (offset <= kept) return;
+      kept = offset;
+      if (kept === active.size && kept - headerBytes >= 4096) {
+        // all of it is durable elsewhere: a kill within begin() leaves no base, and the taker's position serves
+        active = begin(active, active.base + kept - headerBytes, new Uint8Array());
+        kept = headerBytes;
+      } else if (kept - headerBytes >= turnAfterBytes) {
+        const carry = Buffer.allocUnsafe(active.size - kept);
+        const from = journal.position();
+        const next = begin(idle, from, carry.subarray(0, journal.read(carry)));
+        ftruncateSync(active.fd, 0);
+        idle = active;
+        active = next;
+        kept = headerBytes;
+      }
+    },
+    close() {
+      closeSync(active.fd);
+      closeSync(idle.fd);
+    },
+    remove() {
+      journal.close();
+      for (const file of paths) removeIfThere(file);
+    },
+  };
+  if (durable !== undefined && durable > journal.end()) active = begin(active, durable, new Uint8Array());
+  else if (durable !== undefined) journal.release(durable);
+  return journal;
+}

@@ -1,0 +1,266 @@
+/**
+ * Named pipes that scripts print into. A pipe opened read-write never gives its writer SIGPIPE: without a reader the
+ * writer waits once the pipe is full, and with the next reader it goes on. So the pipe, not this process, is what an
+ * application's life hangs on.
+ *
+ * Reading is by turns, as network drivers do it: a quiet pipe is watched by inotify for one write; from then on it is
+ * looked at on a timer until it has been quiet for a while. A steady stream so costs one wake-up for many lines.
+ */
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+
+import type { Cancel, Clock } from "#src/lib/clock.ts";
+import { makeFolder, removeIfThere } from "#src/lib/files.ts";
+import { makeFifo, openInotify, setPipeSize, watchOnce } from "#src/lib/libc.ts";
+import { Fault } from "#src/protocol/fault.ts";
+
+import { type Journal, openJournal } from "./journal.ts";
+import { cutLines, maxLineBytes } from "./lines.ts";
+import type { CapturePipes, CapturedPipe } from "./output.ts";
+import type { CapturedStream, LogPort, OutputPort } from "./ports.ts";
+
+/** What the pipe holds while nobody reads: 1 MiB is what an unprivileged process may ask for, 64 KiB what it gets else. */
+const pipeBytes = 1024 * 1024;
+/** Taken out of a pipe in one step; small enough that the text made of it stays in the CPU's cache. */
+const stepBytes = 128 * 1024;
+/** Steps that one pipe gets before the next one's turn. */
+const stepsPerTurn = 4;
+/** Between two looks at pipes that are in use: at 10,000 lines/s this is 400 lines a wake-up, and a tail stays live. */
+const lookEveryMs = 40;
+/** Looks that find nothing before a pipe counts as quiet and is watched instead. */
+const quietAfterLooks = 3;
+
+type World = { readonly runDir: string; readonly output: OutputPort; readonly clock: Clock; readonly log: LogPort };
+
+type Pipe = {
+  readonly path: string;
+  readonly fd: number;
+  readonly source: string;
+  readonly stream: CapturedStream;
+  readonly journal: Journal;
+  /** looks in a row that found nothing; above the limit the pipe is watched, not looked at */
+  quiet: number;
+  watched: boolean;
+  /** pieces handed on of the over-long line that is being read */
+  pieces: number;
+  closed: boolean;
+};
+
+/** Bytes that one read may need: an unfinished line, and a step. Shared, since reading never waits. */
+let shared: Uint8Array | undefined;
+const buffer = (): Uint8Array => (shared ??= new Uint8Array(maxLineBytes + stepBytes));
+
+/**
+ * Creates the reader of all pipes below `<runDir>/scripts`. Nothing is read before the first `open`.
+ */
+export function createCapturePipes(world: World): CapturePipes {
+  const { output, clock, log } = world;
+  const folder = `${world.runDir}/scripts`;
+  const pipes = new Set<Pipe>();
+  const watches = new Map<number, Pipe>();
+  let inotify: { readonly fd: number; readonly reader: ReadableStreamDefaultReader<Uint8Array> } | undefined;
+  let cancelLook: Cancel | undefined;
+  let busy = false;
+
+  /** @returns the inotify descriptor, or -1: fs.inotify.max_user_instances is reached, and pipes are looked at instead */
+  function startWatching(): number {
+    if (inotify !== undefined) return inotify.fd;
+    const fd = openInotify();
+    if (fd === -1) return -1;
+    const reader = Bun.file(fd).stream().getReader();
+    inotify = { fd, reader };
+    void readWatches(reader).catch((error: unknown) => log.error(`watching pipes failed: ${String(error)}`));
+    return fd;
+  }
+
+  async function readWatches(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      // struct inotify_event: watch (i32), mask, cookie, length of name (u32 each), name; inotify(7)
+      const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+      for (let at = 0; at + 16 <= view.byteLength; at += 16 + view.getUint32(at + 12, true)) {
+        const pipe = watches.get(view.getInt32(at, true));
+        if (pipe === undefined) continue;
+        watches.delete(view.getInt32(at, true));
+        pipe.watched = false;
+        pipe.quiet = 0;
+      }
+      look();
+    }
+  }
+
+  /** Watches a quiet pipe; what was written between the last look and the watch shows in the look that follows. */
+  function watch(pipe: Pipe): void {
+    const fd = startWatching();
+    const id = fd === -1 ? -1 : watchOnce(fd, pipe.path);
+    if (id === -1) {
+      pipe.quiet = 0;
+      return;
+    }
+    watches.set(id, pipe);
+    pipe.watched = true;
+    if (turn(pipe) > 0) pipe.quiet = 0;
+  }
+
+  /** One look at every pipe in use, then the next one soon or later. */
+  function look(): void {
+    cancelLook?.();
+    cancelLook = undefined;
+    busy = false;
+    let inUse = false;
+    for (const pipe of pipes) {
+      if (pipe.watched && pipe.quiet > 0) continue;
+      const moved = turn(pipe);
+      if (moved >= stepBytes) busy = true;
+      if (moved > 0) pipe.quiet = 0;
+      else pipe.quiet++;
+      if (pipe.quiet > quietAfterLooks && !pipe.watched && output.ready()) watch(pipe);
+      if (!pipe.watched || pipe.quiet === 0) inUse = true;
+    }
+    if (inUse) schedule();
+  }
+
+  function schedule(): void {
+    if (cancelLook !== undefined) return;
+    // busy pipes are read on at once, but only after the sockets and timers that wait have had their turn
+    cancelLook = clock.after(busy && output.ready() ? 0 : lookEveryMs, look);
+  }
+
+  /** Hands on what one pipe holds, a few steps of it. @returns bytes taken out of the pipe */
+  function turn(pipe: Pipe): number {
+    let total = 0;
+    for (let step = 0; step < stepsPerTurn && !pipe.closed; step++) {
+      if (!output.ready()) break;
+      const moved =
+        pipe.journal.end() - pipe.journal.position() > maxLineBytes ? 0 : pipe.journal.fill(pipe.fd, stepBytes);
+      total += moved;
+      const taken = handOn(pipe);
+      if (!taken || moved < stepBytes / 2) break;
+    }
+    return total;
+  }
+
+  /** @returns false when the taker wants no more for now */
+  function handOn(pipe: Pipe): boolean {
+    const { journal, source, stream } = pipe;
+    for (;;) {
+      const bytes = buffer();
+      const length = journal.read(bytes);
+      if (length === 0) return true;
+      const cut = cutLines(bytes.subarray(0, length), length);
+      if (cut.kind === "rest") return true;
+      const end = journal.position() + cut.length;
+      if (cut.kind === "piece") {
+        const piece = { part: pipe.pieces + 1, last: false };
+        if (!output.take({ source, stream, bytes: bytes.subarray(0, cut.length), end, piece })) return false;
+        pipe.pieces++;
+      } else if (pipe.pieces > 0) {
+        if (!endLongLine(pipe, bytes)) return false;
+        continue;
+      } else if (!output.take({ source, stream, bytes: bytes.subarray(0, cut.length), end })) {
+        return false;
+      }
+      journal.release(end);
+      if (cut.kind === "lines") return true;
+    }
+  }
+
+  /** The last piece of an over-long line: up to its newline. */
+  function endLongLine(pipe: Pipe, bytes: Uint8Array): boolean {
+    const { journal, source, stream } = pipe;
+    const newline = bytes.indexOf(10);
+    const end = journal.position() + newline + 1;
+    const piece = { part: pipe.pieces + 1, last: true };
+    if (!output.take({ source, stream, bytes: bytes.subarray(0, newline), end, piece })) return false;
+    pipe.pieces = 0;
+    journal.release(end);
+    return true;
+  }
+
+  function open(source: string, stream: CapturedStream): CapturedPipe {
+    makeFolder(folder, 0o700);
+    const path = `${folder}/${source}.${stream}`;
+    const made = makeFifo(path, 0o600);
+    const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    if (!fstatSync(fd).isFIFO()) {
+      closeSync(fd);
+      throw new Fault("conflict", `${path} is there but is no pipe`, { hint: "Remove it" });
+    }
+    setPipeSize(fd, pipeBytes);
+    // a new pipe goes on counting where the last one of this name ended, so that a position never goes back
+    const journal = openJournal(path, output.position(source, stream));
+    const pipe: Pipe = { path, fd, source, stream, journal, quiet: 0, watched: false, pieces: 0, closed: false };
+    pipes.add(pipe);
+    if (!made) log.debug(`pipe ${source}/${stream} found with ${journal.end() - journal.position()} bytes to read`);
+    schedule();
+
+    function close(): void {
+      if (pipe.closed) return;
+      pipe.closed = true;
+      pipes.delete(pipe);
+      for (const [id, watched] of watches) if (watched === pipe) watches.delete(id);
+      closeSync(fd);
+    }
+    function drain(): void {
+      while (!pipe.closed && turn(pipe) > 0);
+      pipe.quiet = 0;
+      schedule();
+    }
+    return {
+      openWriter: () => openSync(path, constants.O_RDWR),
+      drain,
+      finish() {
+        drain();
+        const bytes = buffer();
+        const length = journal.read(bytes);
+        if (length === 0 || bytes.subarray(0, length).includes(10)) return;
+        const end = journal.position() + length;
+        const rest = bytes.subarray(0, length);
+        const taken =
+          pipe.pieces > 0
+            ? output.take({ source, stream, bytes: rest, end, piece: { part: pipe.pieces + 1, last: true } })
+            : output.take({ source, stream, bytes: withNewline(rest), end });
+        if (!taken) return;
+        pipe.pieces = 0;
+        journal.release(end);
+      },
+      close() {
+        close();
+        journal.close();
+      },
+      remove() {
+        close();
+        journal.remove();
+        removeIfThere(path);
+        output.forget(source, stream);
+      },
+    };
+  }
+
+  return {
+    open,
+    stop() {
+      cancelLook?.();
+      cancelLook = undefined;
+      for (const pipe of pipes) {
+        pipe.closed = true;
+        closeSync(pipe.fd);
+        pipe.journal.close();
+      }
+      pipes.clear();
+      watches.clear();
+      if (inotify === undefined) return;
+      const { fd, reader } = inotify;
+      inotify = undefined;
+      // the descriptor is the stream's; cancelling closes it
+      void reader.cancel().catch((error: unknown) => log.warn(`closing inotify ${fd} failed: ${String(error)}`));
+    },
+  };
+}
+
+function withNewline(bytes: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(bytes.length + 1);
+  whole.set(bytes);
+  whole[bytes.length] = 10;
+  return whole;
+}

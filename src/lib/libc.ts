@@ -1,0 +1,133 @@
+/**
+ * The few system calls that Bun and Node have no function for. Each answers as its man page says (section 2 or 3);
+ * failures come back as -1, without errno, so callers decide by state, not by error number.
+ */
+import { type Pointer, dlopen, ptr } from "bun:ffi";
+import { closeSync } from "node:fs";
+
+const signatures = {
+  mkfifo: { args: ["ptr", "u32"], returns: "i32" },
+  splice: { args: ["i32", "ptr", "i32", "ptr", "u64", "u32"], returns: "i64" },
+  fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  inotify_init1: { args: ["i32"], returns: "i32" },
+  inotify_add_watch: { args: ["i32", "ptr", "u32"], returns: "i32" },
+  inotify_rm_watch: { args: ["i32", "i32"], returns: "i32" },
+  waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
+} as const;
+
+function load() {
+  // glibc first; musl's single file is named after the CPU
+  const cpu = process.arch === "arm64" ? "aarch64" : "x86_64";
+  const names = ["libc.so.6", `libc.musl-${cpu}.so.1`, `/lib/ld-musl-${cpu}.so.1`];
+  let first: unknown;
+  for (const name of names) {
+    try {
+      return dlopen(name, signatures).symbols;
+    } catch (error) {
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
+let loaded: ReturnType<typeof load> | undefined;
+// on first use only: commands that never supervise don't pay for it
+const libc = () => (loaded ??= load());
+
+const path = (text: string): Pointer => ptr(Buffer.from(`${text}\0`));
+
+/** mkfifo(3). @returns false when it failed, mostly because the path exists */
+export function makeFifo(file: string, mode: number): boolean {
+  return libc().mkfifo(path(file), mode) === 0;
+}
+
+/** F_SETPIPE_SZ, fcntl(2): bytes the pipe holds from now on, or -1 when the user's limit is reached. */
+export function setPipeSize(fd: number, bytes: number): number {
+  return libc().fcntl(fd, 1031, bytes);
+}
+
+const SPLICE_F_NONBLOCK = 2;
+const offset = new BigInt64Array(1);
+
+/**
+ * splice(2) from a pipe to `fileOffset` of a file, never waiting. The kernel moves what it moved out of the pipe and
+ * into the file in one step, so that a SIGKILL can't come between. @returns bytes moved, or -1 (empty, or failed)
+ */
+export function spliceToFile(pipeFd: number, fileFd: number, fileOffset: number, bytes: number): number {
+  offset[0] = BigInt(fileOffset);
+  return Number(libc().splice(pipeFd, null, fileFd, ptr(offset), bytes, SPLICE_F_NONBLOCK));
+}
+
+/** flock(2) LOCK_EX | LOCK_NB. @returns false when another open file holds the lock */
+export function tryLock(fd: number): boolean {
+  return libc().flock(fd, 2 | 4) === 0;
+}
+
+/** fcntl(2) F_SETFD: whether the descriptor is closed by execve(2). */
+export function setCloseOnExec(fd: number, close: boolean): boolean {
+  return libc().fcntl(fd, 2, close ? 1 : 0) !== -1;
+}
+
+/** A non-blocking, close-on-exec inotify(7) descriptor, or -1. */
+export function openInotify(): number {
+  return libc().inotify_init1(0o4000 | 0o2000000);
+}
+
+const IN_MODIFY_ONCE = (0x2 | 0x80000000) >>> 0;
+
+/** Asks for one event at the next write to `file` (IN_MODIFY | IN_ONESHOT). @returns the watch, or -1 */
+export function watchOnce(inotifyFd: number, file: string): number {
+  return libc().inotify_add_watch(inotifyFd, path(file), IN_MODIFY_ONCE);
+}
+
+/** How a child ended, as waitpid(2) tells it. */
+export type WaitStatus = { readonly code: number } | { readonly signal: number };
+
+const WNOHANG = 1;
+const status = new Int32Array(1);
+
+/**
+ * waitpid(2) with WNOHANG for a child that Bun does not know, one that was started before an execve(2).
+ * @returns undefined while it runs; null when it is no child of ours (any more)
+ */
+export function pollChild(pid: number): WaitStatus | null | undefined {
+  const got = libc().waitpid(pid, ptr(status), WNOHANG);
+  if (got === 0) return undefined;
+  if (got !== pid) return null;
+  const word = status[0] ?? 0;
+  const signal = word & 0x7f;
+  return signal === 0 ? { code: (word >> 8) & 0xff } : { signal };
+}
+
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
+
+/**
+ * Sends one datagram to a Unix socket, never waiting; `address` is its path, or a name of the abstract namespace after
+ * an `@`. See unix(7) and sendto(2). @returns false when it was not sent
+ */
+export function sendDatagram(address: string, text: string): boolean {
+  const abstract = address.startsWith("@");
+  // sun_path: a path ends with a NUL, an abstract name begins with one
+  const name = Buffer.from(abstract ? `\0${address.slice(1)}` : `${address}\0`);
+  if (name.length > 108) return false;
+  const destination = Buffer.concat([Uint8Array.of(AF_UNIX, 0), name]);
+  const message = Buffer.from(text);
+  const fd = libc().socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  if (fd === -1) return false;
+  const sent = libc().sendto(
+    fd,
+    ptr(message),
+    message.length,
+    MSG_DONTWAIT_NOSIGNAL,
+    ptr(destination),
+    destination.length,
+  );
+  closeSync(fd);
+  return Number(sent) === message.length;
+}

@@ -1,0 +1,81 @@
+/** What the hub answers to people and pages. */
+import { agentEvent } from "./event.ts";
+import { heartbeat } from "./heartbeat.ts";
+import { levels, logEntry } from "./log.ts";
+import { z } from "./schema.ts";
+
+/** An agent is connected when it reported within this many seconds. */
+export const connectedWithinSeconds = 120;
+
+/** RFC 9457 problem document. */
+export const problemDocument = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.optional(z.string()),
+});
+export type ProblemDocument = z.infer<typeof problemDocument>;
+
+export const agentStatus = z.object({
+  status: z.enum(["connected", "disconnected"]),
+  version: z.nullable(z.string()),
+  lastSeen: z.nullable(z.iso.datetime()),
+  transport: z.nullable(z.enum(["agent", "ssh"])),
+});
+export type AgentStatus = z.infer<typeof agentStatus>;
+
+export const server = z.object({
+  id: z.string(),
+  hostname: z.string(),
+  createdAt: z.iso.datetime(),
+  agent: agentStatus,
+  /** the newest heartbeat, null before the first */
+  latest: z.nullable(heartbeat),
+});
+export type Server = z.infer<typeof server>;
+
+/** A stored entry: where it came from added. `id` orders entries and resumes a tail. */
+export const storedEntry = z.extend(logEntry, { id: z.string(), serverId: z.string() });
+export type StoredEntry = z.infer<typeof storedEntry>;
+
+/** `total` is null when counting would mean reading everything. `cursor` goes on where this page ended. */
+export const logsPage = z.object({ entries: z.array(storedEntry), cursor: z.nullable(z.string()) });
+export type LogsPage = z.infer<typeof logsPage>;
+
+export const storedEvent = z.object({ id: z.string(), serverId: z.string(), hostname: z.string(), event: agentEvent });
+export type StoredEvent = z.infer<typeof storedEvent>;
+export const eventsPage = z.object({ events: z.array(storedEvent), cursor: z.nullable(z.string()) });
+export type EventsPage = z.infer<typeof eventsPage>;
+
+/** `GET /api/servers`. */
+export const serversPage = z.object({ servers: z.array(server), cursor: z.nullable(z.string()) });
+export type ServersPage = z.infer<typeof serversPage>;
+
+/** A server that was just registered, with its new token, which is shown this once. */
+export const registeredServer = z.extend(server, { token: z.string() });
+export type RegisteredServer = z.infer<typeof registeredServer>;
+
+/** Which entries: of this source, of this server, holding `q` (case ignored), of this level or worse, `from` <= at < `to`. */
+export const logFilter = z.object({
+  q: z.optional(z.string().check(z.maxLength(1000))),
+  source: z.optional(z.string()),
+  server: z.optional(z.string()),
+  level: z.optional(z.enum(levels)),
+  from: z.optional(z.iso.datetime()),
+  to: z.optional(z.iso.datetime()),
+});
+export type LogFilter = z.infer<typeof logFilter>;
+
+/** What a live stream had to leave out because its reader was too slow; `from` and `to` are ids, ends included. */
+export const skippedLines = z.object({ lines: z.number(), from: z.string(), to: z.string() });
+export type SkippedLines = z.infer<typeof skippedLines>;
+
+/** `D/credentials.json` of `orion up`: what a program needs to use the trial; what does not exist yet is left out. */
+export const credentials = z.object({
+  url: z.string(),
+  email: z.optional(z.string()),
+  password: z.optional(z.string()),
+  apiKey: z.optional(z.string()),
+  sourceToken: z.optional(z.string()),
+});
+export type Credentials = z.infer<typeof credentials>;
