@@ -22,6 +22,9 @@ const scalar =
   /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const key = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 
+const brokenString = "this string does not end, or holds an invalid character";
+const missingName = 'expected a name in double quotes (a "," too many?)';
+
 type Open = "{" | "[";
 type Expected = "value" | "value or ]" | "name" | "name or }" | "colon" | "next";
 
@@ -64,9 +67,11 @@ function findFailure(text: string): JsonFailure {
         return fail(
           text,
           offset,
-          expected === "name"
-            ? 'expected a name in double quotes (a "," too many?)'
-            : 'expected a name in double quotes or "}"',
+          text[offset] === '"'
+            ? brokenString
+            : expected === "name"
+              ? missingName
+              : 'expected a name in double quotes or "}"',
         );
     } else if (expected === "value or ]" && takeText("]")) {
       open.pop();
@@ -78,12 +83,7 @@ function findFailure(text: string): JsonFailure {
       open.push("[");
       expected = "value or ]";
     } else if (take(scalar)) expected = "next";
-    else
-      return fail(
-        text,
-        offset,
-        text[offset] === '"' ? "this string does not end, or holds an invalid character" : "expected a value",
-      );
+    else return fail(text, offset, text[offset] === '"' ? brokenString : "expected a value");
   }
 }
 

@@ -16,6 +16,7 @@ const signatures = {
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
   fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  listen: { args: ["i32", "i32"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
 } as const;
 
@@ -130,4 +131,9 @@ export function sendDatagram(address: string, text: string): boolean {
   );
   closeSync(fd);
   return Number(sent) === message.length;
+}
+
+/** listen(2) again on a listening socket: how many connections may wait to be accepted, capped by net.core.somaxconn. */
+export function setBacklog(fd: number, connections: number): boolean {
+  return libc().listen(fd, connections) === 0;
 }

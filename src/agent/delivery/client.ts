@@ -22,13 +22,18 @@ export type Request = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-export type Client = (connection: Connection, request: Request, signal?: AbortSignal) => Promise<Answer>;
+/** Sends one request; aborting `controller` ends it early. */
+export type Client = (connection: Connection, request: Request, controller?: AbortController) => Promise<Answer>;
 
 /** Creates the client. It never throws: every failure is an answer. */
 export function createClient(userAgent: string): Client {
-  return async (connection, request, signal) => {
+  return async (connection, request, controller = new AbortController()) => {
     const url = `${connection.apiUrl.replace(/\/+$/, "")}${request.path}`;
-    const timeout = AbortSignal.timeout(answerWithinMs);
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      controller.abort();
+    }, answerWithinMs);
     try {
       const response = await fetch(url, {
         method: "POST",
@@ -39,13 +44,15 @@ export function createClient(userAgent: string): Client {
           "x-server-id": connection.serverId,
           "user-agent": userAgent,
         },
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+        signal: controller.signal,
         redirect: "manual",
         ...(connection.caFile !== undefined && { tls: { ca: Bun.file(connection.caFile) } }),
       });
       return await readAnswer(response);
     } catch (error) {
-      return { kind: "later", reason: explain(error, timeout.aborted) };
+      return { kind: "later", reason: explain(error, timedOut) };
+    } finally {
+      clearTimeout(timer);
     }
   };
 }

@@ -62,7 +62,7 @@ export function createDelivery(
   function emit(event: Parameters<Delivery["emit"]>[0]): void {
     if (!spool.takeEvent(event)) {
       log.error(`event ${event.type} can't be written and is lost`);
-      spool.countLost("events", 1);
+      spool.giveUp("events", "", 0, 1);
       return;
     }
     taken();
@@ -116,8 +116,7 @@ export function createDelivery(
       if (sender.online()) return false;
       const lost = chunk.piece === undefined ? countLines(chunk.bytes) : 1;
       log.error(`${lost} lines of ${chunk.source} are lost: the buffer can't be written and the hub is away`);
-      spool.countLost(chunk.source, lost);
-      spool.setPosition(chunk.source, chunk.stream, chunk.end);
+      spool.giveUp(chunk.source, chunk.stream, chunk.end, lost);
       return true;
     },
     ready: () => !sender.online() || spool.counts().bytes < holdBytes,

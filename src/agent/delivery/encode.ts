@@ -80,14 +80,18 @@ export function createEncoder(): Encoder {
     encode(bytes, stamp) {
       const { body, backslashes } = escapeChunk(bytes);
       const coloured = body.includes("\\u001b");
-      // JSON has no leading zeros, so a number keeps its own width; it can only grow at a power of ten
-      const width = String(stamp.seq).length;
+      let width = String(stamp.seq).length;
       digits.fill(48);
       for (let i = 0; i < width; i++) digits[seqDigits - width + i] = String(stamp.seq).charCodeAt(i);
-      const heads = headsFor(stamp, width);
+      let heads = headsFor(stamp, width);
       let used = 0;
       let lines = 0;
       const put = (start: number, end: number): void => {
+        if (digits[seqDigits - width - 1] === 49) {
+          // JSON has no leading zeros: behind a power of ten the number is one digit wider
+          width++;
+          heads = headsFor(stamp, width);
+        }
         const head = heads[levelOf(body.slice(start, end), coloured)];
         grow(used + head.length + end - start + entryTailBytes, used);
         out.set(head, used);

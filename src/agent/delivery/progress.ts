@@ -8,7 +8,6 @@ import { Fault, errnoOf } from "#src/protocol/fault.ts";
 import { check, z } from "#src/protocol/schema.ts";
 
 const drops = z.object({ count: z.number(), from: z.number(), to: z.number() });
-export type Drops = z.infer<typeof drops>;
 
 const schema = z.object({
   version: z.literal(1),

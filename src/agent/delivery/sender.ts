@@ -65,7 +65,7 @@ export function createSender(world: {
   let stopping = false;
   let started = false;
   let batchLimit = maxBatchBytes;
-  let abort = new AbortController();
+  let current: AbortController | undefined;
 
   function scheduleIn(delayMs: number): void {
     cancelTimer?.();
@@ -102,8 +102,16 @@ export function createSender(world: {
         return;
       }
       waitingSince ??= clock.monotonic();
-      const answer = await client(to, await requestFor(batch, to), abort.signal);
+      const request = await requestFor(batch, to);
+      current = new AbortController();
+      const answer = await client(to, request, current);
+      current = undefined;
       sent += batch.count;
+      if (connection !== to && answer.kind !== "ok") {
+        // what another hub, or another token, was told says nothing about the one in use now
+        spool.release();
+        return;
+      }
       if (!handle(answer, batch)) return;
       // a trickle gathers again before the next request
       if (!stopping && spool.counts().bytes < promptBytes && batch.bytes.length < promptBytes) return;
@@ -194,13 +202,12 @@ export function createSender(world: {
       stopping = true;
       cancelTimer?.();
       if (connection !== null && started && failures === 0) run();
-      const cancel = clock.after(withinMs, () => abort.abort());
+      const cancel = clock.after(withinMs, () => current?.abort());
       await running;
       cancel();
       cancelTimer?.();
       cancelTimer = undefined;
       connection = null;
-      abort = new AbortController();
     },
     online,
     status: () => ({

@@ -2,53 +2,28 @@
  * The durable buffer: everything is appended here before it is sent, and leaves when the hub has acknowledged it. A
  * SIGKILL at any moment loses nothing that was taken. `buffer.jsonl` holds one entry a line.
  */
-import { readdirSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 
 import { type Clock, timestamp } from "#src/lib/clock.ts";
 import { Deque } from "#src/lib/deque.ts";
 import { makeFolder } from "#src/lib/files.ts";
-import type { AgentEvent, DropCount } from "#src/protocol/event.ts";
-import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import type { AgentEvent } from "#src/protocol/event.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
 
+import { type Chunk, type ChunkQueue, addChunk, entriesOf, splitFirst } from "./chunks.ts";
 import type { Chunk as Lines, NewEntry } from "./door.ts";
+import { type DropsBySource, addDrop, subtractDrop, tellDrops } from "./drops.ts";
 import { type Encoded, createEncoder } from "./encode.ts";
-import { type Drops, type Progress, openProgress, readProgress } from "./progress.ts";
-import { type KeptEntry, recoverSegment } from "./recover.ts";
-import {
-  type Segment,
-  appendToSegment,
-  openSegment,
-  readSegment,
-  removeSegment,
-  renameSegment,
-  syncSegment,
-  truncateSegment,
-} from "./segment.ts";
+import { type Found, createBufferFiles } from "./files.ts";
+import { type Progress, openProgress, readProgress } from "./progress.ts";
+import { readSegment } from "./segment.ts";
 
-/** A segment is closed at this size and deleted whole once nothing in it is wanted. */
-const segmentBytes = 8 * 1024 * 1024;
-/** Neighbouring entries of one stream are kept as one chunk up to this size, so that the index stays small. */
-const chunkBytes = 64 * 1024;
 /** Lines are encoded in slices of this size: 64 Ki empty lines make 7 MiB of entries, and that is the most at once. */
 const sliceBytes = 64 * 1024;
 /** Events are kept beyond the limit for entries, up to this many. */
 const maxEvents = 1000;
 /** After a reboot numbers go on this far ahead: entries whose numbers the hub has seen may have died with the power. */
 const seqJump = 1_000_000_000;
-
-/** Neighbouring entries in one segment, all of one source and stream, numbered `first` to `last` without a gap. */
-type Chunk = {
-  readonly source: string;
-  readonly stream: string;
-  readonly segment: Segment;
-  first: number;
-  last: number;
-  offset: number;
-  bytes: number;
-  fromMs: number;
-  toMs: number;
-};
 
 /** What is to be sent next, in the order of its numbers; either log entries or one event. */
 export type Batch = {
@@ -57,7 +32,7 @@ export type Batch = {
   readonly last: number;
   readonly count: number;
   /** NDJSON; valid until the next `peek` */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 };
 
 export type SpoolOptions = {
@@ -68,10 +43,9 @@ export type SpoolOptions = {
   readonly bootId: string;
 };
 
-type Log = { info(message: string): void; warn(message: string): void; error(message: string): void };
 type World = {
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: { info(message: string): void; warn(message: string): void; error(message: string): void };
   /** while the hub acknowledges, the limit of entries does not hold: its pipes hold the writers back instead */
   readonly limited: () => boolean;
   /** whole NDJSON lines, just taken */
@@ -84,40 +58,35 @@ export type Spool = ReturnType<typeof createSpool>;
 export function createSpool(options: SpoolOptions, world: World) {
   const { clock, log } = world;
   const folder = dirname(options.path);
-  const name = basename(options.path);
   const progressPath = `${folder}/buffer.state`;
   const progressFile = openProgress(progressPath);
-
-  const logs = new Deque<Chunk>();
-  const events = new Deque<Chunk>();
-  const segments = new Set<Segment>();
+  const files = createBufferFiles(options.path, options.overflowDir, log);
+  const encoder = createEncoder();
+  const logs: ChunkQueue = new Deque();
+  const events: ChunkQueue = new Deque();
   const positions = new Map<string, number>();
-  let active: Segment | undefined;
+  let progress: Progress = emptyProgress(options.bootId);
   let nextSeq = 1;
   let entryCount = 0;
   let byteCount = 0;
-  let progress: Progress = emptyProgress(options.bootId);
   /** numbers up to this one are on their way to the hub */
   let inFlight = 0;
   /** dropped while on their way: no loss, should the hub acknowledge them */
-  let droppedInFlight: Record<string, Drops> = {};
-  const encoder = createEncoder();
+  let droppedInFlight: DropsBySource = {};
   let batchBuffer = Buffer.allocUnsafe(0);
   let dropBuffer = Buffer.allocUnsafe(0);
 
   function open(): void {
     makeFolder(folder, 0o700);
-    let known: Progress | undefined;
     try {
-      known = readProgress(progressPath);
+      progress = readProgress(progressPath) ?? progress;
     } catch (error) {
       log.warn(`${reasonOf(error)}: what was acknowledged is not known, so all that is buffered is sent again`);
     }
-    progress = known ?? emptyProgress(options.bootId);
     for (const [key, position] of Object.entries(progress.positions)) positions.set(key, position);
-    const found = segmentPaths().flatMap(recover);
-    found.sort((a, b) => a.entry.seq - b.entry.seq);
-    for (const { segment, entry } of found) index(segment, entry);
+    const { found, damaged } = files.recover();
+    progress.totals.dropped += damaged;
+    for (const each of found) index(each);
     let newest = Math.max(progress.acknowledged, progress.droppedUpTo, found.at(-1)?.entry.seq ?? 0);
     // a buffer that begins anew must not use numbers again that the hub has seen from an earlier one
     if (newest === 0) newest = clock.now() * 1000;
@@ -125,120 +94,47 @@ export function createSpool(options: SpoolOptions, world: World) {
     nextSeq = newest + 1;
     progress.bootId = options.bootId;
     saveProgress();
-    for (const segment of segments) if (segment.live === 0 && segment.path !== options.path) drop(segment);
-    active = openActive(folder);
-    if (active.live === 0 && active.size > 0) truncateSegment(active, 0);
-    if (entryCount > 0) log.info(`buffer holds ${entryCount} entries of ${byteCount} bytes from before`);
+    files.start();
+    if (entryCount > 0) log.info(`the buffer holds ${entryCount} entries (${byteCount} bytes) from before`);
   }
 
-  /** All segments, oldest first; the active one has no number and comes last. */
-  function segmentPaths(): string[] {
-    const found: { path: string; number: number }[] = [];
-    for (const dir of new Set([folder, options.overflowDir])) {
-      let files: string[];
-      try {
-        files = readdirSync(dir);
-      } catch {
-        // the overflow folder is made when it is needed
-        continue;
-      }
-      for (const file of files) {
-        if (file === name) found.push({ path: `${dir}/${file}`, number: Number.POSITIVE_INFINITY });
-        else if (file.startsWith(`${name}.`)) {
-          const number = Number(file.slice(name.length + 1));
-          if (Number.isSafeInteger(number)) found.push({ path: `${dir}/${file}`, number });
-        }
-      }
-    }
-    return found.sort((a, b) => (a.number === b.number ? 0 : a.number - b.number)).map(({ path }) => path);
-  }
-
-  function recover(path: string): { segment: Segment; entry: KeptEntry }[] {
-    const segment = openSegment(path);
-    segments.add(segment);
-    const { entries, torn, damaged } = recoverSegment(segment);
-    if (torn > 0) log.warn(`${path}: cut ${torn} bytes of an unfinished write off its end`);
-    if (damaged > 0) {
-      log.error(`${path}: ${damaged} lines can't be read and are lost`);
-      progress.totals.dropped += damaged;
-    }
-    return entries.map((entry) => ({ segment, entry }));
-  }
-
-  function index(segment: Segment, entry: KeptEntry): void {
-    const { seq, pos, source = "", stream = "" } = entry;
-    if (pos !== undefined) {
-      const key = `${source}/${stream}`;
-      positions.set(key, Math.max(pos, positions.get(key) ?? 0));
-    }
+  function index({ segment, entry }: Found): void {
+    const { seq, pos, source = "", stream = "", offset, bytes } = entry;
+    const key = `${source}/${stream}`;
+    if (pos !== undefined) positions.set(key, Math.max(pos, positions.get(key) ?? 0));
     const event = entry.event !== undefined;
     if (seq <= progress.acknowledged || (!event && seq <= progress.droppedUpTo)) return;
     const ms = Date.parse(entry.at);
-    enqueue(event ? events : logs, {
-      source,
-      stream,
-      segment,
-      first: seq,
-      last: seq,
-      offset: entry.offset,
-      bytes: entry.bytes,
-      fromMs: ms,
-      toMs: ms,
-    });
+    const chunk = { source, stream, segment, first: seq, last: seq, offset, bytes, fromMs: ms, toMs: ms };
+    enqueue(event ? events : logs, chunk);
   }
 
-  /** Adds to the index; neighbours of one stream become one chunk, unless they are on their way already. */
-  function enqueue(queue: Deque<Chunk>, chunk: Chunk): void {
-    entryCount += chunk.last - chunk.first + 1;
+  function enqueue(queue: ChunkQueue, chunk: Chunk): void {
+    entryCount += entriesOf(chunk);
     byteCount += chunk.bytes;
-    const before = queue === logs ? queue.last() : undefined;
-    if (
-      before !== undefined &&
-      before.segment === chunk.segment &&
-      before.last + 1 === chunk.first &&
-      before.offset + before.bytes === chunk.offset &&
-      before.source === chunk.source &&
-      before.stream === chunk.stream &&
-      before.bytes + chunk.bytes <= chunkBytes &&
-      before.last > inFlight
-    ) {
-      before.last = chunk.last;
-      before.bytes += chunk.bytes;
-      before.toMs = chunk.toMs;
-      return;
-    }
-    chunk.segment.live++;
-    queue.push(chunk);
-  }
-
-  function openActive(dir: string): Segment {
-    const path = `${dir}/${name}`;
-    for (const segment of segments) if (segment.path === path) return segment;
-    const segment = openSegment(path);
-    segments.add(segment);
-    return segment;
-  }
-
-  function drop(segment: Segment): void {
-    segments.delete(segment);
-    removeSegment(segment);
+    // one event is one request, so events stay apart
+    addChunk(queue, chunk, queue === events ? Number.POSITIVE_INFINITY : inFlight);
   }
 
   /** The chunk is no longer wanted; the file it lies in goes with its last one. */
   function leave(chunk: Chunk): void {
-    entryCount -= chunk.last - chunk.first + 1;
+    entryCount -= entriesOf(chunk);
     byteCount -= chunk.bytes;
     chunk.segment.live--;
-    if (chunk.segment.live > 0) return;
-    if (chunk.segment !== active) {
-      if (active !== undefined) {
-        saveProgress();
-        drop(chunk.segment);
+    if (chunk.segment.live === 0) files.discard(chunk.segment, saveProgress);
+  }
+
+  /** Takes everything up to `last` out of both queues. */
+  function leaveUpTo(last: number, each: (chunk: Chunk, queue: ChunkQueue) => void): void {
+    for (const queue of [logs, events]) {
+      for (let chunk = queue.first(); chunk !== undefined && chunk.last <= last; chunk = queue.first()) {
+        queue.shift();
+        progress.acknowledged = Math.max(progress.acknowledged, chunk.last);
+        each(chunk, queue);
+        leave(chunk);
       }
-    } else if (chunk.segment.size > 0) {
-      saveProgress();
-      truncateSegment(chunk.segment, 0);
     }
+    progress.acknowledged = Math.max(progress.acknowledged, last);
   }
 
   function saveProgress(): void {
@@ -251,43 +147,14 @@ export function createSpool(options: SpoolOptions, world: World) {
     }
   }
 
-  /** Makes room for the next write: a full segment is set aside under the number of its first entry. */
-  function rotate(dir: string): void {
-    if (active === undefined) return;
-    if (active.live === 0 && active.size === 0) drop(active);
-    else renameSegment(active, `${dirname(active.path)}/${name}.${nextSeq}`);
-    active = undefined;
-    makeFolder(dir, 0o700);
-    active = openActive(dir);
-  }
-
-  /** Appends to the active segment; on a full disk to one in the overflow folder. */
-  function write(bytes: Uint8Array): { segment: Segment; offset: number } | undefined {
-    if (active === undefined) throw new Fault("unavailable", "the buffer is not open");
-    try {
-      // a segment in the overflow folder is left for the proper one as soon as that takes it
-      if (active.size >= segmentBytes || (active.live === 0 && dirname(active.path) !== folder)) rotate(folder);
-      let offset = active.size;
-      if (appendToSegment(active, bytes)) return { segment: active, offset };
-      if (dirname(active.path) === options.overflowDir) return undefined;
-      log.warn(`${active.path} can't be written (disk full?): going on in ${options.overflowDir}`);
-      rotate(options.overflowDir);
-      offset = active.size;
-      if (appendToSegment(active, bytes)) return { segment: active, offset };
-    } catch (error) {
-      log.error(`the buffer can't be written: ${reasonOf(error)}`);
-    }
-    return undefined;
-  }
-
-  function append(queue: Deque<Chunk>, source: string, stream: string, { bytes, count }: Encoded, ms: number): boolean {
+  function append(queue: ChunkQueue, source: string, stream: string, encoded: Encoded, ms: number): boolean {
+    const { bytes, count } = encoded;
     makeRoom(bytes.length);
-    const place = write(bytes);
+    const place = files.append(bytes, nextSeq);
     if (place === undefined) return false;
-    const { segment, offset } = place;
     const [first, last] = [nextSeq, nextSeq + count - 1];
     nextSeq += count;
-    enqueue(queue, { source, stream, segment, first, last, offset, bytes: bytes.length, fromMs: ms, toMs: ms });
+    enqueue(queue, { source, stream, ...place, first, last, bytes: bytes.length, fromMs: ms, toMs: ms });
     if (queue === logs) world.onTaken(source, bytes);
     if (world.limited()) dropToLimit();
     return true;
@@ -311,49 +178,43 @@ export function createSpool(options: SpoolOptions, world: World) {
   /** Drops up to `wanted` of the oldest log entries. @returns how many */
   function dropOldest(wanted: number): number {
     const chunk = logs.first();
-    if (chunk === undefined) return 0;
     const count = Math.min(wanted, entriesOf(chunk));
-    if (count <= 0) return 0;
-    countDrop(chunk, count);
+    if (chunk === undefined || count <= 0) return 0;
+    countDrop(chunk, chunk.source, count);
     progress.droppedUpTo = Math.max(progress.droppedUpTo, chunk.first + count - 1);
     if (count === entriesOf(chunk)) {
       logs.shift();
       leave(chunk);
-    } else {
-      const cut = offsetOfLine(chunk, count);
-      chunk.first += count;
-      chunk.offset += cut;
-      chunk.bytes -= cut;
-      entryCount -= count;
-      byteCount -= cut;
+      return count;
     }
+    const cut = bytesOfLines(chunk, count);
+    chunk.first += count;
+    chunk.offset += cut;
+    chunk.bytes -= cut;
+    entryCount -= count;
+    byteCount -= cut;
     return count;
   }
 
   function dropOldestEvent(): void {
     const chunk = events.shift();
     if (chunk === undefined) return;
-    countDrop({ ...chunk, source: "events" }, 1);
+    countDrop(chunk, "events", 1);
     leave(chunk);
   }
 
-  function countDrop(chunk: Chunk, count: number): void {
+  function countDrop(chunk: Chunk, source: string, count: number): void {
+    const { fromMs: from, toMs: to } = chunk;
     progress.totals.dropped += count;
-    addDrop(progress.drops, chunk.source, { count, from: chunk.fromMs, to: chunk.toMs });
-    if (chunk.first <= inFlight) {
-      const flying = Math.min(count, inFlight - chunk.first + 1);
-      addDrop(droppedInFlight, chunk.source, { count: flying, from: chunk.fromMs, to: chunk.toMs });
-    }
+    addDrop(progress.drops, source, { count, from, to });
+    const flying = Math.min(count, inFlight - chunk.first + 1);
+    if (flying > 0) addDrop(droppedInFlight, source, { count: flying, from, to });
   }
 
-  function scratch(bytes: number): Buffer {
-    if (dropBuffer.length < bytes) dropBuffer = Buffer.allocUnsafe(bytes);
-    return dropBuffer.subarray(0, bytes);
-  }
-
-  /** Bytes that the first `lines` lines of a chunk take. */
-  function offsetOfLine(chunk: Chunk, lines: number): number {
-    const bytes = scratch(chunk.bytes);
+  /** Bytes that the first `lines` entries of a chunk take. */
+  function bytesOfLines(chunk: Chunk, lines: number): number {
+    if (dropBuffer.length < chunk.bytes) dropBuffer = Buffer.allocUnsafe(chunk.bytes);
+    const bytes = dropBuffer.subarray(0, chunk.bytes);
     readSegment(chunk.segment, bytes, chunk.offset);
     let at = 0;
     for (let i = 0; i < lines; i++) at = bytes.indexOf(10, at) + 1;
@@ -365,7 +226,6 @@ export function createSpool(options: SpoolOptions, world: World) {
     const event = events.first();
     const next = logs.first();
     if (event !== undefined && (next === undefined || event.first < next.first)) return readBatch("event", [event]);
-    if (next === undefined) return undefined;
     const chunks: Chunk[] = [];
     let bytes = 0;
     for (let i = 0; i < logs.length; i++) {
@@ -375,7 +235,7 @@ export function createSpool(options: SpoolOptions, world: World) {
       chunks.push(chunk);
       bytes += chunk.bytes;
     }
-    return readBatch("logs", chunks);
+    return chunks.length === 0 ? undefined : readBatch("logs", chunks);
   }
 
   function readBatch(kind: Batch["kind"], chunks: readonly Chunk[]): Batch {
@@ -393,88 +253,45 @@ export function createSpool(options: SpoolOptions, world: World) {
     return { kind, first, last, count, bytes: batchBuffer.subarray(0, at) };
   }
 
-  /** The hub has everything up to `last`. */
-  function acknowledge(batch: Batch): void {
-    for (const queue of [logs, events]) {
-      for (let chunk = queue.first(); chunk !== undefined && chunk.last <= batch.last; chunk = queue.first()) {
-        queue.shift();
-        progress.acknowledged = Math.max(progress.acknowledged, chunk.last);
-        progress.totals.acknowledged += entriesOf(chunk);
-        leave(chunk);
-      }
-    }
-    progress.acknowledged = Math.max(progress.acknowledged, batch.last);
-    for (const [source, { count }] of Object.entries(droppedInFlight)) {
-      progress.totals.dropped -= count;
-      progress.totals.acknowledged += count;
-      subtractDrop(progress.drops, source, count);
-    }
-    release();
-    saveProgress();
-  }
-
-  /** The batch did not arrive, or nobody knows whether it did. */
   function release(): void {
     inFlight = 0;
     droppedInFlight = {};
   }
 
-  /** Gives up entries that the hub refuses for what they are; counted as dropped. */
-  function refuse(batch: Batch): void {
-    release();
-    for (const queue of [logs, events]) {
-      for (let chunk = queue.first(); chunk !== undefined && chunk.last <= batch.last; chunk = queue.first()) {
-        queue.shift();
-        countDrop(queue === logs ? chunk : { ...chunk, source: "events" }, entriesOf(chunk));
-        leave(chunk);
-      }
-    }
-    progress.acknowledged = Math.max(progress.acknowledged, batch.last);
-    saveProgress();
-  }
-
-  /** Splits the oldest chunk of log entries after its first `entries`, so that a smaller batch can be tried. */
-  function split(entries: number): void {
-    const chunk = logs.shift();
-    if (chunk === undefined) return;
-    const rest: Chunk[] = [];
-    for (let next = logs.shift(); next !== undefined; next = logs.shift()) rest.push(next);
-    const cut = offsetOfLine(chunk, entries);
-    const second: Chunk = {
-      ...chunk,
-      first: chunk.first + entries,
-      offset: chunk.offset + cut,
-      bytes: chunk.bytes - cut,
-    };
-    chunk.last = second.first - 1;
-    chunk.bytes = cut;
-    chunk.segment.live++;
-    for (const each of [chunk, second, ...rest]) logs.push(each);
-  }
-
-  /** Takes out what was dropped since the last call, to be told in an event. */
-  function takeDrops(): { total: number; sources: DropCount[] } | undefined {
-    const sources = Object.entries(progress.drops).map(([source, { count, from, to }]) => ({
-      source,
-      count,
-      from: timestamp(from),
-      to: timestamp(to),
-    }));
-    if (sources.length === 0) return undefined;
-    progress.drops = {};
-    return { total: sources.reduce((sum, { count }) => sum + count, 0), sources };
-  }
-
   return {
     open,
     peek,
-    acknowledge,
-    release,
-    refuse,
-    split,
-    takeDrops,
 
-    /** Takes whole lines of a script. @returns false when they can't be written, and nothing was taken */
+    /** The hub has the batch. */
+    acknowledge(batch: Batch): void {
+      leaveUpTo(batch.last, (chunk) => {
+        progress.totals.acknowledged += entriesOf(chunk);
+      });
+      for (const [source, { count }] of Object.entries(droppedInFlight)) {
+        progress.totals.dropped -= count;
+        progress.totals.acknowledged += count;
+        subtractDrop(progress.drops, source, count);
+      }
+      release();
+      saveProgress();
+    },
+    /** The batch did not arrive, or nobody knows whether it did: it stays. */
+    release,
+    /** Gives up a batch that the hub refuses for what it is; counted as dropped. */
+    refuse(batch: Batch): void {
+      release();
+      leaveUpTo(batch.last, (chunk, queue) => {
+        countDrop(chunk, queue === logs ? chunk.source : "events", entriesOf(chunk));
+      });
+      saveProgress();
+    },
+    /** Cuts the oldest log entries in two after the first `entries`, so that a smaller batch can be tried. */
+    split(entries: number): void {
+      const chunk = logs.first();
+      if (chunk !== undefined) splitFirst(logs, entries, bytesOfLines(chunk, entries));
+    },
+
+    /** Takes whole lines of a script. @returns false when not all can be written; the same chunk may be given again */
     takeLines(lines: Lines): boolean {
       const { source, stream, bytes, end, piece } = lines;
       const ms = clock.now();
@@ -487,19 +304,17 @@ export function createSpool(options: SpoolOptions, world: World) {
         return true;
       }
       const begin = end - bytes.length;
-      for (let from = 0; from < bytes.length;) {
+      // when the disk refused the second half of a chunk, the first half is not taken again
+      let from = Math.max(0, (positions.get(key) ?? 0) - begin);
+      while (from < bytes.length) {
         const to = sliceEnd(bytes, from);
-        // a slice that an earlier call had already written is not taken twice
-        if (begin + to > (positions.get(key) ?? 0)) {
-          const stamp = { seq: nextSeq, at, source, stream, end: begin + to };
-          if (!append(logs, source, stream, encoder.encode(bytes.subarray(from, to), stamp), ms)) return false;
-          positions.set(key, begin + to);
-        }
+        const stamp = { seq: nextSeq, at, source, stream, end: begin + to };
+        if (!append(logs, source, stream, encoder.encode(bytes.subarray(from, to), stamp), ms)) return false;
+        positions.set(key, begin + to);
         from = to;
       }
       return true;
     },
-
     /** Takes one entry. @returns false when it can't be written */
     takeEntry(entry: NewEntry, stream: string): boolean {
       const ms = clock.now();
@@ -507,33 +322,33 @@ export function createSpool(options: SpoolOptions, world: World) {
       const value = { seq: nextSeq, at: timestamp(ms), source, stream, level, message, ...(fields && { fields }) };
       return append(logs, source, stream, asLine(value), ms);
     },
-
     /** Takes one event. @returns false when it can't be written */
     takeEvent(event: AgentEvent): boolean {
       const ms = clock.now();
-      const value = { seq: nextSeq, at: timestamp(ms), event };
-      return append(events, "events", "", asLine(value), ms);
+      return append(events, "events", "", asLine({ seq: nextSeq, at: timestamp(ms), event }), ms);
     },
-
-    /** Counts lines that nobody could write down. */
-    countLost(source: string, count: number): void {
+    /** Counts lines of a stream that nobody could write down; reading goes on at `end`. */
+    giveUp(source: string, stream: string, end: number, count: number): void {
       const now = clock.now();
       progress.totals.dropped += count;
       addDrop(progress.drops, source, { count, from: now, to: now });
+      positions.set(`${source}/${stream}`, end);
       saveProgress();
     },
 
-    position: (source: string, stream: string): number | undefined => positions.get(`${source}/${stream}`),
-    setPosition(source: string, stream: string, end: number): void {
-      positions.set(`${source}/${stream}`, end);
+    /** Takes out what was dropped since the last call. */
+    takeDrops() {
+      const told = tellDrops(progress.drops);
+      progress.drops = {};
+      return told;
     },
+    /** Up to where a stream is durable. */
+    position: (source: string, stream: string): number | undefined => positions.get(`${source}/${stream}`),
     /** Applies the limit of entries now. */
     enforceLimit: dropToLimit,
     /** fdatasync(2) of what was written since the last one. */
-    sync(): void {
-      for (const segment of segments) syncSegment(segment);
-    },
-    /** Frees what only a burst needed. */
+    sync: () => files.sync(),
+    /** Gives back memory that only a burst needed. */
     relax(): void {
       encoder.relax();
       batchBuffer = Buffer.allocUnsafe(0);
@@ -541,7 +356,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     },
     close(): void {
       saveProgress();
-      for (const segment of segments) syncSegment(segment);
+      files.sync();
       progressFile.close();
     },
     counts: () => ({
@@ -558,34 +373,8 @@ function asLine(value: object): Encoded {
 }
 
 function emptyProgress(bootId: string): Progress {
-  return {
-    version: 1,
-    bootId,
-    acknowledged: 0,
-    droppedUpTo: 0,
-    totals: { acknowledged: 0, dropped: 0 },
-    drops: {},
-    positions: {},
-  };
-}
-
-function entriesOf(chunk: Chunk | undefined): number {
-  return chunk === undefined ? 0 : chunk.last - chunk.first + 1;
-}
-
-function addDrop(drops: Record<string, Drops>, source: string, more: Drops): void {
-  const known = drops[source];
-  drops[source] =
-    known === undefined
-      ? more
-      : { count: known.count + more.count, from: Math.min(known.from, more.from), to: Math.max(known.to, more.to) };
-}
-
-function subtractDrop(drops: Record<string, Drops>, source: string, count: number): void {
-  const known = drops[source];
-  if (known === undefined) return;
-  if (known.count <= count) delete drops[source];
-  else drops[source] = { ...known, count: known.count - count };
+  const totals = { acknowledged: 0, dropped: 0 };
+  return { version: 1, bootId, acknowledged: 0, droppedUpTo: 0, totals, drops: {}, positions: {} };
 }
 
 /** Where a slice of whole lines that begins at `from` ends. */

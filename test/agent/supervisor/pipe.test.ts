@@ -1,0 +1,155 @@
+import { describe, expect, test } from "bun:test";
+import { closeSync, existsSync, readFileSync, statSync, writeSync } from "node:fs";
+
+import type { CapturePipes } from "#src/agent/supervisor/output.ts";
+import { createCapturePipes } from "#src/agent/supervisor/pipe.ts";
+import type { OutputChunk } from "#src/agent/supervisor/ports.ts";
+import { systemClock } from "#src/lib/clock.ts";
+import { temporaryFolder } from "#test/kit/folder.ts";
+import { until } from "#test/kit/wait.ts";
+
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A taker that remembers what it took and how far. */
+function createTaker() {
+  const taker = {
+    text: "",
+    pieces: [] as { part: number; last: boolean; length: number }[],
+    positions: new Map<string, number>(),
+    open: true,
+    take(chunk: OutputChunk): boolean {
+      if (!taker.open) return false;
+      taker.text += Buffer.from(chunk.bytes).toString();
+      if (chunk.piece !== undefined) taker.pieces.push({ ...chunk.piece, length: chunk.bytes.length });
+      taker.positions.set(`${chunk.source}/${chunk.stream}`, chunk.end);
+      return true;
+    },
+    ready: () => taker.open,
+    position: (source: string, stream: string) => taker.positions.get(`${source}/${stream}`),
+    forget: () => {},
+    tail: () => [],
+  };
+  return taker;
+}
+
+function pipesIn(runDir: string, output: ReturnType<typeof createTaker>): CapturePipes & Disposable {
+  const pipes = createCapturePipes({ runDir, output, clock: systemClock, log: silent });
+  return Object.assign(pipes, { [Symbol.dispose]: () => pipes.stop() });
+}
+
+describe("captured pipes", () => {
+  test("hand on whole lines as they come, and the last one without its newline at the end", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    const writer = pipe.openWriter();
+    writeSync(writer, "one\ntw");
+    await until(() => taker.text === "one\n", "the first line");
+    // long enough for the pipe to be quiet and watched again
+    await Bun.sleep(400);
+    writeSync(writer, "o\nthree");
+    await until(() => taker.text === "one\ntwo\n", "the second line");
+    pipe.finish();
+    expect(taker.text).toBe("one\ntwo\nthree\n");
+    closeSync(writer);
+  });
+
+  test("leave the writer waiting while nothing is taken, and lose nothing of it", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    taker.open = false;
+    const writer = pipe.openWriter();
+    const child = Bun.spawn(["sh", "-c", "seq 1 300000"], { stdout: writer });
+    closeSync(writer);
+    await Bun.sleep(200);
+    expect(child.exitCode).toBeNull();
+    taker.open = true;
+    await child.exited;
+    pipe.drain();
+    expect(taker.text.trimEnd().split("\n")).toEqual(Array.from({ length: 300_000 }, (_, i) => String(i + 1)));
+  });
+
+  test("what lay in pipe and journal when the reader went is handed on by the next one, once", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    let writer: number;
+    {
+      using pipes = pipesIn(folder.path, taker);
+      const pipe = pipes.open("app", "stderr");
+      writer = pipe.openWriter();
+      writeSync(writer, "taken\nhalf");
+      await until(() => taker.text === "taken\n", "the first line");
+      taker.open = false;
+      writeSync(writer, " of it\nin the journal\n");
+      await Bun.sleep(60);
+    }
+    writeSync(writer, "in the pipe\n");
+    taker.open = true;
+    using pipes = pipesIn(folder.path, taker);
+    pipes.open("app", "stderr").drain();
+    expect(taker.text).toBe("taken\nhalf of it\nin the journal\nin the pipe\n");
+    closeSync(writer);
+  });
+
+  test("cut a line that is too long into numbered pieces and go on with the next line", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    const writer = pipe.openWriter();
+    const child = Bun.spawn(["sh", "-c", "echo first; head -c 2500000 /dev/zero | tr '\\0' x; echo; echo last"], {
+      stdout: writer,
+    });
+    closeSync(writer);
+    await child.exited;
+    pipe.finish();
+    expect(taker.text).toBe(`first\n${"x".repeat(2_500_000)}last\n`);
+    expect(taker.pieces).toEqual([
+      { part: 1, last: false, length: 1_048_576 },
+      { part: 2, last: false, length: 1_048_576 },
+      { part: 3, last: true, length: 402_848 },
+    ]);
+  });
+
+  test("are private files, and gone when removed", async () => {
+    await using folder = temporaryFolder();
+    using pipes = pipesIn(folder.path, createTaker());
+    const pipe = pipes.open("app", "stdout");
+    const path = folder.at("scripts", "app.stdout");
+    expect(statSync(path).isFIFO()).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    pipe.remove();
+    expect(existsSync(path)).toBe(false);
+    expect(existsSync(`${path}.a`)).toBe(false);
+  });
+
+  test("refuse a path where something else lies", async () => {
+    await using folder = temporaryFolder();
+    using pipes = pipesIn(folder.path, createTaker());
+    await Bun.write(folder.at("scripts", "app.stdout"), "a file");
+    expect(() => pipes.open("app", "stdout")).toThrow("is no pipe");
+    expect(readFileSync(folder.at("scripts", "app.stdout"), "utf8")).toBe("a file");
+  });
+
+  test("hold no more of a stream on disk than a few hundred kilobytes, however much passes", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    const writer = pipe.openWriter();
+    const child = Bun.spawn(["sh", "-c", "seq -f 'line %09g of a long run of many' 1 400000"], { stdout: writer });
+    closeSync(writer);
+    let largest = 0;
+    const path = folder.at("scripts", "app.stdout");
+    while (child.exitCode === null) {
+      largest = Math.max(largest, statSync(`${path}.a`).size, statSync(`${path}.b`).size);
+      await Bun.sleep(1);
+    }
+    pipe.finish();
+    expect(taker.text.length).toBe(400_000 * "line 000000001 of a long run of many\n".length);
+    expect(largest).toBeLessThan(1024 * 1024);
+  });
+});
