@@ -18,6 +18,9 @@ const retryLadderMs = [5_000, 10_000, 30_000, 60_000] as const;
 export const awayAfterMs = 5_000;
 const refusedSaidEveryMs = 60_000;
 
+/** A batch with its request; `bytes` is its size as NDJSON. */
+type Ready = { readonly batch: Batch; readonly request: Request; readonly bytes: number };
+
 type Log = { info(message: string): void; warn(message: string): void; error(message: string): void };
 
 export type SenderStatus = {
@@ -93,33 +96,55 @@ export function createSender(world: {
       });
   }
 
+  /** While one batch is on its way, the next one is made ready; but only one is ever on its way, so order is kept. */
   async function sendAll(to: Connection): Promise<void> {
-    for (;;) {
-      if (connection !== to) return;
-      const batch = spool.peek(batchLimit);
-      if (batch === undefined) {
-        waitingSince = undefined;
-        return;
-      }
-      waitingSince ??= clock.monotonic();
-      const request = await requestFor(batch, to);
-      current = new AbortController();
-      const answer = await client(to, request, current);
-      current = undefined;
-      sent += batch.count;
-      if (connection !== to && answer.kind !== "ok") {
+    let next: Promise<Ready | undefined> | undefined = prepare(to, 0);
+    try {
+      for (;;) {
+        const ready = await next;
+        next = undefined;
+        if (connection !== to) return;
+        if (ready === undefined) {
+          waitingSince = undefined;
+          return;
+        }
+        const { batch, request, bytes } = ready;
+        waitingSince ??= clock.monotonic();
+        current = new AbortController();
+        const answering = client(to, request, current);
+        if (spool.counts().bytes - bytes >= promptBytes) next = prepare(to, batch.last);
+        const answer = await answering;
+        current = undefined;
+        sent += batch.count;
         // what another hub, or another token, was told says nothing about the one in use now
-        spool.release();
-        return;
+        if (connection !== to && answer.kind !== "ok") return;
+        if (!handle(answer, batch, bytes)) return;
+        if (answer.kind !== "ok") {
+          await next;
+          next = undefined;
+        }
+        // a trickle gathers again before the next request
+        if (next === undefined && answer.kind === "ok" && bytes < promptBytes && batchLimit === maxBatchBytes) {
+          if (!stopping && spool.counts().bytes < promptBytes) return;
+        }
+        next ??= prepare(to, 0);
       }
-      if (!handle(answer, batch)) return;
-      // a trickle gathers again before the next request
-      if (!stopping && spool.counts().bytes < promptBytes && batch.bytes.length < promptBytes) return;
+    } finally {
+      await next;
+      spool.release();
     }
   }
 
+  /** The next batch behind number `after`, ready to be sent. */
+  async function prepare(to: Connection, after: number): Promise<Ready | undefined> {
+    const batch = spool.peek(batchLimit, after);
+    if (batch === undefined) return undefined;
+    const bytes = batch.bytes.length;
+    return { batch, bytes, request: await requestFor(batch, to) };
+  }
+
   /** @returns whether to go on at once */
-  function handle(answer: Answer, batch: Batch): boolean {
+  function handle(answer: Answer, batch: Batch, bytes: number): boolean {
     if (answer.kind === "ok") {
       spool.acknowledge(batch);
       if (failures > 0 || refused) log.info(`the hub acknowledges again, ${spool.counts().entries} entries wait`);
@@ -134,7 +159,7 @@ export function createSender(world: {
     }
     spool.release();
     lastError = answer.reason;
-    if (answer.kind === "unacceptable") return divide(batch, answer.reason);
+    if (answer.kind === "unacceptable") return divide(batch, bytes, answer.reason);
     if (answer.kind === "refused") {
       refused = true;
       if (clock.monotonic() - refusedSaidAt >= refusedSaidEveryMs) {
@@ -149,14 +174,14 @@ export function createSender(world: {
   }
 
   /** A batch that the hub will never take is halved until the entry that it objects to stands alone. */
-  function divide(batch: Batch, reason: string): boolean {
+  function divide(batch: Batch, bytes: number, reason: string): boolean {
     if (batch.count === 1) {
       log.error(`entry ${batch.first} is lost: ${reason}`);
       spool.refuse(batch);
       batchLimit = maxBatchBytes;
       return true;
     }
-    if (batchLimit > 1) batchLimit = batch.bytes.length > 64 * 1024 ? Math.floor(batch.bytes.length / 2) : 1;
+    if (batchLimit > 1) batchLimit = bytes > 64 * 1024 ? Math.floor(bytes / 2) : 1;
     const next = spool.peek(batchLimit);
     spool.release();
     if (next !== undefined && next.count > 1 && next.count === batch.count) spool.split(Math.floor(next.count / 2));

@@ -33,6 +33,8 @@ export type Batch = {
   readonly count: number;
   /** NDJSON; valid until the next `peek` */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** dropped since the batch was made: no loss, should the hub acknowledge it */
+  readonly dropped: DropsBySource;
 };
 
 export type SpoolOptions = {
@@ -69,10 +71,8 @@ export function createSpool(options: SpoolOptions, world: World) {
   let nextSeq = 1;
   let entryCount = 0;
   let byteCount = 0;
-  /** numbers up to this one are on their way to the hub */
-  let inFlight = 0;
-  /** dropped while on their way: no loss, should the hub acknowledge them */
-  let droppedInFlight: DropsBySource = {};
+  /** batches that are on their way to the hub, or ready to be */
+  let inFlight: readonly Batch[] = [];
   let batchBuffer = Buffer.allocUnsafe(0);
   let dropBuffer = Buffer.allocUnsafe(0);
 
@@ -113,7 +113,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     entryCount += entriesOf(chunk);
     byteCount += chunk.bytes;
     // one event is one request, so events stay apart
-    addChunk(queue, chunk, queue === events ? Number.POSITIVE_INFINITY : inFlight);
+    addChunk(queue, chunk, queue === events ? Number.POSITIVE_INFINITY : (inFlight.at(-1)?.last ?? 0));
   }
 
   /** The chunk is no longer wanted; the file it lies in goes with its last one. */
@@ -207,8 +207,10 @@ export function createSpool(options: SpoolOptions, world: World) {
     const { fromMs: from, toMs: to } = chunk;
     progress.totals.dropped += count;
     addDrop(progress.drops, source, { count, from, to });
-    const flying = Math.min(count, inFlight - chunk.first + 1);
-    if (flying > 0) addDrop(droppedInFlight, source, { count: flying, from, to });
+    for (const batch of inFlight) {
+      const both = Math.min(chunk.first + count - 1, batch.last) - Math.max(chunk.first, batch.first) + 1;
+      if (both > 0) addDrop(batch.dropped, source, { count: both, from, to });
+    }
   }
 
   /** Bytes that the first `lines` entries of a chunk take. */
@@ -221,21 +223,24 @@ export function createSpool(options: SpoolOptions, world: World) {
     return at;
   }
 
-  /** The next entries to send, about `maxBytes` of them but at least one chunk; undefined when there are none. */
-  function peek(maxBytes: number): Batch | undefined {
-    const event = events.first();
-    const next = logs.first();
-    if (event !== undefined && (next === undefined || event.first < next.first)) return readBatch("event", [event]);
+  /**
+   * The next entries to send, about `maxBytes` of them but at least one chunk; undefined when there are none.
+   * @param after numbers up to this one are in a batch already
+   */
+  function peek(maxBytes: number, after = 0): Batch | undefined {
+    const event = firstAfter(events, after);
     const chunks: Chunk[] = [];
     let bytes = 0;
     for (let i = 0; i < logs.length; i++) {
       const chunk = logs.at(i);
       if (chunk === undefined || (event !== undefined && chunk.first > event.first)) break;
+      if (chunk.last <= after) continue;
       if (chunks.length > 0 && bytes + chunk.bytes > maxBytes) break;
       chunks.push(chunk);
       bytes += chunk.bytes;
     }
-    return chunks.length === 0 ? undefined : readBatch("logs", chunks);
+    if (chunks.length > 0) return readBatch("logs", chunks);
+    return event === undefined ? undefined : readBatch("event", [event]);
   }
 
   function readBatch(kind: Batch["kind"], chunks: readonly Chunk[]): Batch {
@@ -248,14 +253,13 @@ export function createSpool(options: SpoolOptions, world: World) {
       count += entriesOf(chunk);
     }
     const [first, last] = [chunks[0]?.first ?? 0, chunks.at(-1)?.last ?? 0];
-    inFlight = last;
-    droppedInFlight = {};
-    return { kind, first, last, count, bytes: batchBuffer.subarray(0, at) };
+    const batch = { kind, first, last, count, bytes: batchBuffer.subarray(0, at), dropped: {} };
+    inFlight = [...inFlight, batch];
+    return batch;
   }
 
   function release(): void {
-    inFlight = 0;
-    droppedInFlight = {};
+    inFlight = [];
   }
 
   return {
@@ -267,15 +271,15 @@ export function createSpool(options: SpoolOptions, world: World) {
       leaveUpTo(batch.last, (chunk) => {
         progress.totals.acknowledged += entriesOf(chunk);
       });
-      for (const [source, { count }] of Object.entries(droppedInFlight)) {
+      for (const [source, { count }] of Object.entries(batch.dropped)) {
         progress.totals.dropped -= count;
         progress.totals.acknowledged += count;
         subtractDrop(progress.drops, source, count);
       }
-      release();
+      inFlight = inFlight.filter((other) => other !== batch);
       saveProgress();
     },
-    /** The batch did not arrive, or nobody knows whether it did: it stays. */
+    /** No batch is on its way any more: those that were not acknowledged stay. */
     release,
     /** Gives up a batch that the hub refuses for what it is; counted as dropped. */
     refuse(batch: Batch): void {
@@ -366,6 +370,15 @@ export function createSpool(options: SpoolOptions, world: World) {
       dropped: progress.totals.dropped,
     }),
   };
+}
+
+/** The oldest chunk behind number `after`. */
+function firstAfter(queue: ChunkQueue, after: number): Chunk | undefined {
+  for (let i = 0; i < queue.length; i++) {
+    const chunk = queue.at(i);
+    if (chunk !== undefined && chunk.last > after) return chunk;
+  }
+  return undefined;
 }
 
 function asLine(value: object): Encoded {
