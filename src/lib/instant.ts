@@ -1,6 +1,6 @@
 /** RFC 3339 instants in UTC, read fast: log lines carry one each and neighbours mostly share their second. */
 
-const whole = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?Z$/;
+const whole = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?Z$/;
 
 // the last text up to its seconds, and what it stands for
 let lastSecond = "";
@@ -36,14 +36,14 @@ export function parseInstant(text: string): number {
 function parseWhole(text: string): number {
   const match = whole.exec(text);
   if (match === null) return Number.NaN;
-  const [, year, month, day, hour, minute, second = "0"] = match.map(Number) as unknown as number[];
-  const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
-  const date = new Date(ms);
-  // Date.UTC rolls 31 April over to May, and 0-99 to 1900-1999
-  if (date.getUTCDate() !== day || date.getUTCMonth() + 1 !== month || date.getUTCFullYear() !== year)
-    return Number.NaN;
-  if (date.getUTCHours() !== hour || date.getUTCMinutes() !== minute) return Number.NaN;
-  if (!(Number(second) >= 0 && Number(second) <= 59)) return Number.NaN;
-  const fraction = /\.(\d{1,3})/.exec(text)?.[1] ?? "";
-  return ms + Number(fraction.padEnd(3, "0"));
+  const part = (index: number) => Number(match[index] ?? 0);
+  const [year, month, day, hour, minute, second] = [part(1), part(2), part(3), part(4), part(5), part(6)];
+  // Date.UTC would take 60 minutes for an hour
+  if (hour > 23 || minute > 59 || second > 59) return Number.NaN;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  // … and 31 April for 1 May
+  if (date.getUTCDate() !== day || date.getUTCMonth() + 1 !== month) return Number.NaN;
+  const fraction = (match[7] ?? "").slice(0, 3).padEnd(3, "0");
+  return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + Number(fraction);
 }

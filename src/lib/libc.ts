@@ -14,9 +14,12 @@ const signatures = {
   inotify_add_watch: { args: ["i32", "ptr", "u32"], returns: "i32" },
   inotify_rm_watch: { args: ["i32", "i32"], returns: "i32" },
   waitpid: { args: ["i32", "ptr", "i32"], returns: "i32" },
+  syscall: { args: ["i64", "i64", "i64"], returns: "i64" },
+  poll: { args: ["ptr", "u64", "i32"], returns: "i32" },
   fallocate: { args: ["i32", "i32", "i64", "i64"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
+  madvise: { args: ["u64", "u64", "i32"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
 } as const;
 
@@ -46,9 +49,13 @@ export function makeFifo(file: string, mode: number): boolean {
   return libc().mkfifo(path(file), mode) === 0;
 }
 
-/** F_SETPIPE_SZ, fcntl(2): bytes the pipe holds from now on, or -1 when the user's limit is reached. */
-export function setPipeSize(fd: number, bytes: number): number {
-  return libc().fcntl(fd, 1031, bytes);
+/**
+ * Lets a pipe hold `bytes` (F_SETPIPE_SZ, fcntl(2)), as far as the limits of a user without privileges allow.
+ * @returns the bytes that it holds now
+ */
+export function growPipe(fd: number, bytes: number): number {
+  const grown = libc().fcntl(fd, 1031, bytes);
+  return grown > 0 ? grown : libc().fcntl(fd, 1032, 0);
 }
 
 const SPLICE_F_NONBLOCK = 2;
@@ -136,4 +143,33 @@ export function sendDatagram(address: string, text: string): boolean {
 /** listen(2) again on a listening socket: how many connections may wait to be accepted, capped by net.core.somaxconn. */
 export function setBacklog(fd: number, connections: number): boolean {
   return libc().listen(fd, connections) === 0;
+}
+
+const MADV_DONTNEED = 4;
+
+/**
+ * madvise(2) MADV_DONTNEED: takes pages out of this process. Those of an unchanged file come back from the page cache
+ * when they are touched again; anything else would be lost, so the caller must know that the range is such.
+ */
+export function dropPages(address: bigint, bytes: bigint): boolean {
+  return libc().madvise(address, bytes, MADV_DONTNEED) === 0;
+}
+
+/** The same number on every CPU: it came after the tables were unified. Linux 5.3. */
+const SYS_pidfd_open = 434;
+
+/** pidfd_open(2): a close-on-exec descriptor that becomes readable when the process ends, or -1. */
+export function openPidfd(pid: number): number {
+  return Number(libc().syscall(SYS_pidfd_open, pid, 0));
+}
+
+const POLLIN = 1;
+
+/** poll(2) without waiting. @returns whether any of `fds` can be read, or can't be told */
+export function anyReadable(fds: readonly number[]): boolean {
+  if (fds.length === 0) return false;
+  // struct pollfd: int fd; short events, revents
+  const asked = new Int32Array(fds.length * 2);
+  fds.forEach((fd, index) => asked.set([fd, POLLIN], index * 2));
+  return libc().poll(ptr(asked), fds.length, 0) !== 0;
 }

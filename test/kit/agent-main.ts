@@ -1,5 +1,5 @@
 /** The agent's foreground command alone, for tests that start it as a process of its own. */
-import { runAgent } from "#src/agent/agent.ts";
+import { runAgent } from "#src/agent/foreground.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 
 try {

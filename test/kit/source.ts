@@ -33,7 +33,8 @@ export function readSource(text: string): Source {
     add(match[3], match[1] !== undefined || everyOneIsType, false);
   }
   for (const match of code.matchAll(/\bimport\s*"(\d+)"/g)) add(match[1], false, false);
-  for (const match of code.matchAll(/(\btypeof\s+)?\bimport\s*\(\s*"(\d+)"/g)) add(match[2], match[1] !== undefined, true);
+  for (const match of code.matchAll(/(\btypeof\s+)?\bimport\s*\(\s*"(\d+)"/g))
+    add(match[2], match[1] !== undefined, true);
   for (const match of code.matchAll(/\brequire\s*\(\s*"(\d+)"/g)) add(match[1], false, true);
   return { imports, code: code.replace(/"\d+"/g, '""') };
 }

@@ -131,7 +131,8 @@ export function createEncoder(): Encoder {
   };
 }
 
-const decoder = new TextDecoder();
+// a byte order mark is a character of its line like any other, wherever a chunk happens to begin
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const entryTailBytes = 128;
 
 /** What stands before the message, for each level. */

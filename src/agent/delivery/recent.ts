@@ -7,6 +7,8 @@ import type { RecentQuery } from "./door.ts";
 /** Most that is kept of one source, in bytes of NDJSON: a thousand lines or more. */
 const maxRingBytes = 256 * 1024;
 const minRingBytes = 8 * 1024;
+/** Kept of a message that is too long for a ring, in characters; JSON may make six bytes of each. */
+const longestShown = 16 * 1024;
 
 /** A ring of bytes: `total` counts all that ever went in. */
 type Ring = { bytes: Buffer; total: number };
@@ -30,7 +32,7 @@ export function createRecent(): Recent {
         ring = { bytes: Buffer.allocUnsafe(minRingBytes), total: 0 };
         rings.set(source, ring);
       }
-      append(ring, ndjson);
+      append(ring, fitting(ndjson));
       if (followers.size === 0) return;
       let entries: LogEntry[] | undefined;
       for (const follower of followers) {
@@ -57,9 +59,20 @@ export function createRecent(): Recent {
   };
 }
 
-function append(ring: Ring, data: Uint8Array): void {
-  let bytes = data;
-  if (bytes.length > maxRingBytes) bytes = bytes.subarray(bytes.length - maxRingBytes);
+/** The newest whole entries that fit into a ring; of one that is longer than that, its beginning. */
+function fitting(ndjson: Uint8Array): Uint8Array {
+  const excess = ndjson.length - maxRingBytes;
+  if (excess <= 0) return ndjson;
+  const bytes = Buffer.from(ndjson.buffer, ndjson.byteOffset, ndjson.byteLength);
+  const from = bytes.indexOf(10, excess - 1) + 1;
+  if (from < bytes.length) return bytes.subarray(from);
+  const last = JSON.parse(bytes.toString("utf8", bytes.lastIndexOf(10, -2) + 1)) as LogEntry;
+  const { message } = last;
+  const shown = `${message.slice(0, longestShown)}… (${message.length} characters)`;
+  return Buffer.from(`${JSON.stringify({ ...last, message: shown })}\n`);
+}
+
+function append(ring: Ring, bytes: Uint8Array): void {
   const wanted = Math.min(ring.total + bytes.length, maxRingBytes);
   if (wanted > ring.bytes.length) grow(ring, wanted);
   const size = ring.bytes.length;

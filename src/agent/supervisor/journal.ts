@@ -13,6 +13,8 @@ import { spliceToFile } from "#src/lib/libc.ts";
 const headerBytes = 16;
 const magic = 0x314a524f; // "ORJ1", little-endian
 
+const newline = 10;
+
 type Half = { readonly fd: number; base: number; size: number };
 
 /** The bytes of a stream from `position` on, up to `end`; positions count from the making of the pipe. */
@@ -23,6 +25,11 @@ export type Journal = {
   readonly end: () => number;
   /** Takes up to `bytes` out of the pipe. @returns how many, 0 when it is empty */
   fill(pipeFd: number, bytes: number): number;
+  /**
+   * Ends the last line with a newline, which then counts as a byte of the stream, when it has none; with `open` also
+   * when nothing is kept, because what was kept of the line has been released.
+   */
+  endLine(open: boolean): void;
   /** Copies what is kept into `target`. @returns how many bytes */
   read(target: Uint8Array): number;
   /** Everything before `position` is durable elsewhere and may go. */
@@ -88,6 +95,17 @@ export function openJournal(path: string, durable: number | undefined): Journal 
       if (moved <= 0) return 0;
       active.size += moved;
       return moved;
+    },
+    endLine(open) {
+      const last = Buffer.alloc(1);
+      if (active.size > kept) readSync(active.fd, last, 0, 1, active.size - 1);
+      else if (!open) return;
+      if (last[0] === newline) return;
+      try {
+        active.size += writeSync(active.fd, Buffer.of(newline), 0, 1, active.size);
+      } catch {
+        // the disk is full: the line stays, and goes on with what is printed next
+      }
     },
     read(target) {
       const length = Math.min(target.length, active.size - kept);

@@ -10,7 +10,7 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { makeFolder, removeIfThere } from "#src/lib/files.ts";
-import { makeFifo, openInotify, setPipeSize, watchOnce } from "#src/lib/libc.ts";
+import { makeFifo, openInotify, growPipe, watchOnce } from "#src/lib/libc.ts";
 import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
@@ -24,10 +24,12 @@ const pipeBytes = 1024 * 1024;
 const stepBytes = 128 * 1024;
 /** Steps that one pipe gets before the next one's turn. */
 const stepsPerTurn = 4;
-/** Between two looks at pipes that are in use: at 10,000 lines/s this is 400 lines a wake-up, and a tail stays live. */
-const lookEveryMs = 40;
+/** Between two looks at pipes that are in use: at 10,000 lines/s this is 1,000 lines a wake-up, and a tail stays live. */
+const lookEveryMs = 100;
+/** Kept of a script that ends again and again while nothing is taken; what it prints beyond that waits in its pipe. */
+const mostSecuredBytes = 4 * 1024 * 1024;
 /** Looks that find nothing before a pipe counts as quiet and is watched instead. */
-const quietAfterLooks = 3;
+const quietAfterLooks = 2;
 
 type World = { readonly runDir: string; readonly output: OutputPort; readonly clock: Clock; readonly log: LogPort };
 
@@ -37,6 +39,8 @@ type Pipe = {
   readonly source: string;
   readonly stream: CapturedStream;
   readonly journal: Journal;
+  /** found so much in one look: its writer may be waiting, so it is looked at again at once */
+  readonly muchBytes: number;
   /** looks in a row that found nothing; above the limit the pipe is watched, not looked at */
   quiet: number;
   watched: boolean;
@@ -111,7 +115,7 @@ export function createCapturePipes(world: World): CapturePipes {
     for (const pipe of pipes) {
       if (pipe.watched && pipe.quiet > 0) continue;
       const moved = turn(pipe);
-      if (moved >= stepBytes) busy = true;
+      if (moved >= pipe.muchBytes) busy = true;
       if (moved > 0) pipe.quiet = 0;
       else pipe.quiet++;
       if (pipe.quiet > quietAfterLooks && !pipe.watched && output.ready()) watch(pipe);
@@ -126,18 +130,36 @@ export function createCapturePipes(world: World): CapturePipes {
     cancelLook = clock.after(busy && output.ready() ? 0 : lookEveryMs, look);
   }
 
-  /** Hands on what one pipe holds, a few steps of it. @returns bytes taken out of the pipe */
+  /** Hands on what one pipe and its journal hold, a few steps of it. @returns bytes taken out or handed on */
   function turn(pipe: Pipe): number {
+    const { journal } = pipe;
     let total = 0;
     for (let step = 0; step < stepsPerTurn && !pipe.closed; step++) {
       if (!output.ready()) break;
-      const moved =
-        pipe.journal.end() - pipe.journal.position() > maxLineBytes ? 0 : pipe.journal.fill(pipe.fd, stepBytes);
-      total += moved;
+      const before = journal.position();
+      const moved = journal.end() - before > maxLineBytes ? 0 : journal.fill(pipe.fd, stepBytes);
       const taken = handOn(pipe);
-      if (!taken || moved < stepBytes / 2) break;
+      // a journal that was filled while nothing was taken is emptied although the pipe is quiet
+      const progress = Math.max(moved, journal.position() - before);
+      total += progress;
+      if (!taken || progress < stepBytes / 2) break;
     }
     return total;
+  }
+
+  /**
+   * Moves what the pipe holds now into the journal, whether or not it is wanted yet: what is in a pipe that nobody has
+   * open is forgotten. At most what a pipe holds, so that a writer who goes on does not keep us here, and not past
+   * `mostBytes` in the journal. @returns whether the pipe is empty
+   */
+  function secure({ fd, journal }: Pipe, mostBytes: number): boolean {
+    for (let left = pipeBytes; left > 0;) {
+      if (journal.end() - journal.position() >= mostBytes) return false;
+      const moved = journal.fill(fd, stepBytes);
+      if (moved === 0) return true;
+      left -= moved;
+    }
+    return false;
   }
 
   /** @returns false when the taker wants no more for now */
@@ -186,16 +208,31 @@ export function createCapturePipes(world: World): CapturePipes {
       closeSync(fd);
       throw new Fault("conflict", `${path} is there but is no pipe`, { hint: "Remove it" });
     }
-    setPipeSize(fd, pipeBytes);
+    const capacity = growPipe(fd, pipeBytes);
     // a new pipe goes on counting where the last one of this name ended, so that a position never goes back
     const journal = openJournal(path, output.position(source, stream));
-    const pipe: Pipe = { path, fd, source, stream, journal, quiet: 0, watched: false, pieces: 0, closed: false };
+    const muchBytes = Math.min(stepBytes, capacity / 2);
+    const pipe: Pipe = {
+      path,
+      fd,
+      source,
+      stream,
+      journal,
+      muchBytes,
+      quiet: 0,
+      watched: false,
+      pieces: 0,
+      closed: false,
+    };
     pipes.add(pipe);
     if (!made) log.debug(`pipe ${source}/${stream} found with ${journal.end() - journal.position()} bytes to read`);
-    schedule();
+    // what an earlier reader left, or a script has printed meanwhile, is not kept waiting
+    cancelLook?.();
+    cancelLook = clock.after(0, look);
 
     function close(): void {
       if (pipe.closed) return;
+      secure(pipe, Number.POSITIVE_INFINITY);
       pipe.closed = true;
       pipes.delete(pipe);
       for (const [id, watched] of watches) if (watched === pipe) watches.delete(id);
@@ -203,6 +240,8 @@ export function createCapturePipes(world: World): CapturePipes {
     }
     function drain(): void {
       while (!pipe.closed && turn(pipe) > 0);
+      // its writer may be gone, and then the kernel forgets what is in the pipe when this process dies
+      if (!pipe.closed) secure(pipe, mostSecuredBytes);
       pipe.quiet = 0;
       schedule();
     }
@@ -211,18 +250,11 @@ export function createCapturePipes(world: World): CapturePipes {
       drain,
       finish() {
         drain();
-        const bytes = buffer();
-        const length = journal.read(bytes);
-        if (length === 0 || bytes.subarray(0, length).includes(10)) return;
-        const end = journal.position() + length;
-        const rest = bytes.subarray(0, length);
-        const taken =
-          pipe.pieces > 0
-            ? output.take({ source, stream, bytes: rest, end, piece: { part: pipe.pieces + 1, last: true } })
-            : output.take({ source, stream, bytes: withNewline(rest), end });
-        if (!taken) return;
-        pipe.pieces = 0;
-        journal.release(end);
+        // a line of which a part is still in the pipe is not over
+        if (!pipe.closed && secure(pipe, mostSecuredBytes)) {
+          journal.endLine(pipe.pieces > 0);
+          handOn(pipe);
+        }
       },
       close() {
         close();
@@ -243,6 +275,7 @@ export function createCapturePipes(world: World): CapturePipes {
       cancelLook?.();
       cancelLook = undefined;
       for (const pipe of pipes) {
+        secure(pipe, Number.POSITIVE_INFINITY);
         pipe.closed = true;
         closeSync(pipe.fd);
         pipe.journal.close();
@@ -256,11 +289,4 @@ export function createCapturePipes(world: World): CapturePipes {
       void reader.cancel().catch((error: unknown) => log.warn(`closing inotify ${fd} failed: ${String(error)}`));
     },
   };
-}
-
-function withNewline(bytes: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(bytes.length + 1);
-  whole.set(bytes);
-  whole[bytes.length] = 10;
-  return whole;
 }

@@ -51,6 +51,21 @@ const numbered = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, i) => `line ${from + i}`);
 
 describe("delivery", () => {
+  // Before, the kept end of such a line was read as if it were an entry: reading failed, and with it whoever asked for
+  // the tail, such as the handling of a crash, which then neither alerted nor restarted.
+  test("shows the beginning of a line that is longer than all that is kept of a source", async () => {
+    await using folder = temporaryFolder();
+    for (const before of [[], ["small"]]) {
+      await using delivery = open(folder.at(String(before.length)));
+      take(delivery, [...before, "x".repeat(300_000)], "long");
+      expect(delivery.tail("long", 1)).toEqual([`${"x".repeat(16_384)}… (300000 characters)`]);
+      take(delivery, ["next"], "long");
+      expect(delivery.tail("long", 1)).toEqual(["next"]);
+      take(delivery, ["y".repeat(200_000), "z".repeat(100_000)], "long");
+      expect(delivery.tail("long", 20)).toEqual(["z".repeat(100_000)]);
+    }
+  });
+
   test("sends what was taken, in order, and keeps nothing of it on disk", async () => {
     await using folder = temporaryFolder();
     await using hub = startRecordingHub();

@@ -31,7 +31,7 @@ const encode = (bytes: Uint8Array, over: Partial<typeof stamp> = {}) => {
 
 /** What a reader should see of a line's bytes. */
 function visible(line: Uint8Array): string {
-  return new TextDecoder().decode(line).replaceAll("\0", "\u2400");
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(line).replaceAll("\0", "\u2400");
 }
 
 describe("encoding a chunk", () => {
@@ -61,6 +61,12 @@ describe("encoding a chunk", () => {
       "lone\rreturn",
       "",
     ]);
+  });
+
+  // Before, a byte order mark was lost when a chunk began with it and held bytes that are no text.
+  test("keeps a byte order mark, also before invalid bytes", () => {
+    const bytes = Buffer.from([0xef, 0xbb, 0xbf, 0x61, 0x0a, 0xff, 0x0a]);
+    expect(encode(bytes).entries.map(({ message }) => message)).toEqual(["\ufeffa", "\ufffd"]);
   });
 
   test("marks the pieces of an over-long line", () => {

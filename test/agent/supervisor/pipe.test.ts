@@ -16,9 +16,15 @@ function createTaker() {
     text: "",
     pieces: [] as { part: number; last: boolean; length: number }[],
     positions: new Map<string, number>(),
+    /** chunks that do not begin where the one before ended */
+    gaps: [] as { known: number; begin: number }[],
     open: true,
     take(chunk: OutputChunk): boolean {
       if (!taker.open) return false;
+      const begin = chunk.end - chunk.bytes.length;
+      const known = taker.positions.get(`${chunk.source}/${chunk.stream}`) ?? 0;
+      // the last piece of a line comes without its newline
+      if (begin !== known && chunk.piece?.last !== true) taker.gaps.push({ known, begin });
       taker.text += Buffer.from(chunk.bytes).toString();
       if (chunk.piece !== undefined) taker.pieces.push({ ...chunk.piece, length: chunk.bytes.length });
       taker.positions.set(`${chunk.source}/${chunk.stream}`, chunk.end);
@@ -52,6 +58,75 @@ describe("captured pipes", () => {
     await until(() => taker.text === "one\ntwo\n", "the second line");
     pipe.finish();
     expect(taker.text).toBe("one\ntwo\nthree\n");
+    closeSync(writer);
+  });
+
+  // Before, the newline that was added counted as a byte of the stream's chunk but not in its position, so that a taker
+  // that goes by positions took the first byte of such a line for one that it had.
+  test("count the newline that a last line ends without, and go on behind it", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    const writer = pipe.openWriter();
+    for (const text of ["hello", "one\ntwo", "x".repeat(1_048_576), "three\n"]) {
+      const child = Bun.spawn(["cat"], { stdin: Buffer.from(text), stdout: writer });
+      await child.exited;
+      pipe.finish();
+    }
+    expect(taker.text).toBe(`hello\none\ntwo\n${"x".repeat(1_048_576)}three\n`);
+    expect(taker.pieces.map(({ part, last }) => [part, last])).toEqual([
+      [1, false],
+      [2, true],
+    ]);
+    expect(taker.gaps).toEqual([]);
+    closeSync(writer);
+  });
+
+  // Before, a stop while nothing was taken left in the pipe what the kernel forgets as soon as nobody has it open.
+  test("keep what a writer left that ended while nothing was taken, for the next reader", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    {
+      using pipes = pipesIn(folder.path, taker);
+      const pipe = pipes.open("app", "stdout");
+      taker.open = false;
+      for (let run = 1; run <= 3; run++) {
+        const writer = pipe.openWriter();
+        writeSync(writer, `${`line of run ${run}\n`.repeat(2000)}last of run ${run}`);
+        closeSync(writer);
+        pipe.finish();
+      }
+      const writer = pipe.openWriter();
+      writeSync(writer, "in the pipe\n");
+      closeSync(writer);
+      pipe.close();
+    }
+    taker.open = true;
+    using pipes = pipesIn(folder.path, taker);
+    pipes.open("app", "stdout").drain();
+    const expected = [1, 2, 3].map((run) => `${`line of run ${run}\n`.repeat(2000)}last of run ${run}\n`);
+    expect(taker.text).toBe(`${expected.join("")}in the pipe\n`);
+    expect(taker.gaps).toEqual([]);
+  });
+
+  test("hand on all that was kept while nothing was taken, although the pipe is quiet by then", async () => {
+    await using folder = temporaryFolder();
+    const taker = createTaker();
+    using pipes = pipesIn(folder.path, taker);
+    const pipe = pipes.open("app", "stdout");
+    taker.open = false;
+    const writer = pipe.openWriter();
+    const some = "a line that has to wait for its turn\n".repeat(20_000);
+    for (let i = 0; i < 6; i++) {
+      // as much as the pipe holds of it goes into the journal, up to a limit
+      const child = Bun.spawn(["head", "-c", String(some.length)], { stdin: Buffer.from(some), stdout: writer });
+      await child.exited;
+      pipe.drain();
+    }
+    taker.open = true;
+    await until(() => taker.text.length >= 6 * some.length, "all lines");
+    expect(taker.text === some.repeat(6)).toBe(true);
     closeSync(writer);
   });
 

@@ -1,0 +1,311 @@
+/** The agent's hallway: builds the rooms, hands facts on, starts in order, stops in reverse. */
+import { readFileSync } from "node:fs";
+
+import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
+import { makeFolder } from "#src/lib/files.ts";
+import { releaseOwnCode } from "#src/lib/own-memory.ts";
+import { parseBootId } from "#src/procfs/boot-id.ts";
+import type { LogLevel } from "#src/protocol/config.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import type { Problem, StatusAnswer } from "#src/protocol/ipc.ts";
+
+import { takeLock } from "./daemon/lock.ts";
+import type { Tempo } from "./daemon/tempo.ts";
+import { createDelivery } from "./delivery/delivery.ts";
+import { makeRunFolder } from "./ipc/access.ts";
+import type { ReloadAnswer } from "./ipc/orders.ts";
+import { createIpcServer } from "./ipc/server.ts";
+import { createLife } from "./life.ts";
+import { readHostname } from "./metrics/hostname.ts";
+import { createMetrics } from "./metrics/metrics.ts";
+import { createOrders, createTurns } from "./orders.ts";
+import { createProblemTeller, deliveryProblems, restartProblems } from "./problems.ts";
+import { openScriptsFile } from "./scripts-file.ts";
+import type { SettingsSource } from "./settings.ts";
+import { createCapturePipes } from "./supervisor/pipe.ts";
+import type { OutputPort } from "./supervisor/ports.ts";
+import { createSupervisor } from "./supervisor/supervisor.ts";
+
+export { openLog } from "./daemon/log.ts";
+export { openSettings } from "./settings.ts";
+
+/**
+ * Between two looks at the config file (one stat(2)) while the hub is not content with us. When it is, each heartbeat
+ * looks, so that an idle agent is not woken for it.
+ */
+const settingsLookMs = 5000;
+/** Lines that come in pieces of this size come in thousands a second. */
+const busyChunkBytes = 16 * 1024;
+/** What delivery may take at the end for sending; the rest is on disk and goes next time. */
+const lastSendMs = 2000;
+
+export type AgentWorld = {
+  readonly clock: Clock;
+  readonly version: string;
+  /** left out where the agent shares its process, as with the trial's hub */
+  readonly tempo?: Tempo;
+  readonly log: {
+    debug(message: string): void;
+    info(message: string): void;
+    warn(message: string): void;
+    error(message: string): void;
+    setLevel(level: LogLevel): void;
+  };
+};
+
+export type Agent = {
+  /** Starts everything. @throws {Fault} when there can be no agent here; what was started is stopped again */
+  start(): Promise<void>;
+  /**
+   * Stops everything, also after or during half a start. `keep` leaves the scripts running for the next agent.
+   * Never rejects: what fails to stop is logged.
+   */
+  stop(options?: { readonly reason?: string; readonly keep?: boolean }): Promise<void>;
+  /** Everything that `orion status` shows. */
+  status(): StatusAnswer;
+  /** Reads settings and scripts again and acts on what changed. */
+  reload(): Promise<ReloadAnswer>;
+  /** Sends a heartbeat now, out of turn. */
+  beat(): void;
+};
+
+/** Builds an agent; nothing is touched before `start`. */
+export function createAgent(settings: SettingsSource, world: AgentWorld): Agent {
+  const { clock, log, version, tempo } = world;
+  const { paths } = settings;
+  const built = settings.current();
+  const { procPath, diskPath, buffer } = built.config;
+  const startedAt = timestamp(clock.now());
+
+  const metrics = createMetrics({ procPath, diskPath, clock, log });
+  const delivery = createDelivery(
+    {
+      bufferPath: paths.buffer,
+      overflowDir: paths.runDir,
+      maxEntries: buffer.maxEntries,
+      maxBytes: buffer.maxBytes,
+      connection: built.connection,
+      userAgent: built.userAgent,
+      bootId: readBootId(),
+      heartbeatSeconds: built.config.heartbeatInterval,
+      heartbeat() {
+        // afterwards, since it may change the connection that this heartbeat goes over
+        if (settled) lookIn(0);
+        return { at: timestamp(clock.now()), agent: { version, startedAt }, ...figures(heartbeatMetrics()) };
+      },
+    },
+    { clock, log },
+  );
+  const output: OutputPort = {
+    ...delivery,
+    take(chunk) {
+      if (chunk.bytes.length >= busyChunkBytes) tempo?.busy();
+      return delivery.take(chunk);
+    },
+  };
+  const pipes = createCapturePipes({ runDir: paths.runDir, output, clock, log });
+  const supervisor = createSupervisor({
+    runDir: paths.runDir,
+    procPath: "/proc",
+    clock,
+    pipes,
+    output,
+    events: delivery,
+    log,
+    inherit: settings.inherit,
+  });
+  const scriptsFile = openScriptsFile(paths.scripts, `${paths.runDir}/scripts.last.json`);
+  const inTurn = createTurns();
+  const orders = createOrders({ delivery, supervisor, scriptsFile, status, reload }, inTurn);
+  const ipc = createIpcServer(paths.socket, orders, (message) => log.error(message));
+  const tell = createProblemTeller(log);
+
+  // each has its own baseline: asking for the status must not shorten the heartbeat's span
+  const heartbeatMetrics = lazily(() => metrics.openReader());
+  const statusMetrics = lazily(() => metrics.openReader());
+  let connection = built.connection;
+  let previousPid: number | undefined;
+  let cancelLook: Cancel | undefined;
+  /** between the end of the start and the beginning of the stop */
+  let running = false;
+  /** the hub was told of the start, so it is told of the stop */
+  let announced = false;
+  let settled = false;
+
+  function figures(reader: { read(): StatusAnswer["system"] }) {
+    supervisor.sample();
+    return {
+      hostname: readHostname(procPath),
+      system: reader.read(),
+      scripts: supervisor.list().map(({ status }) => status),
+      docker: { available: false, error: null },
+      containers: [],
+    };
+  }
+
+  function problems(): readonly Problem[] {
+    return [
+      ...settings.problems(),
+      ...restartProblems(built.config, settings.current().config),
+      ...scriptsFile.problems(),
+      ...supervisor.problems(),
+      ...metrics.problems(),
+    ];
+  }
+
+  function status(): StatusAnswer {
+    const sent = delivery.status();
+    return {
+      version,
+      pid: process.pid,
+      startedAt,
+      ...figures(statusMetrics()),
+      delivery: sent,
+      problems: [...problems(), ...deliveryProblems(sent)],
+    };
+  }
+
+  /** Puts what has changed in the config file in force. */
+  function applySettings(): void {
+    const now = settings.current();
+    log.setLevel(now.config.logLevel);
+    delivery.setHeartbeatInterval(now.config.heartbeatInterval);
+    tell([...settings.problems(), ...restartProblems(built.config, now.config), ...scriptsFile.problems()]);
+    if (Bun.deepEquals(now.connection, connection)) return;
+    connection = now.connection;
+    log.info(connection === null ? "no hub is configured any more" : `settings changed: using ${connection.apiUrl}`);
+    delivery.connect(connection);
+  }
+
+  function look(): void {
+    cancelLook = undefined;
+    if (settings.refresh()) applySettings();
+    if (!settled) settle();
+    tempo?.rest();
+    if (delivery.status().state !== "online") lookIn(settingsLookMs);
+  }
+
+  function lookIn(delayMs: number): void {
+    if (!running) return;
+    cancelLook?.();
+    cancelLook = clock.after(delayMs, look);
+  }
+
+  /** Once, when the start is over: an idle agent needs little of the code that it took to get there. */
+  function settle(): void {
+    settled = true;
+    try {
+      log.debug(`settled: ${releaseOwnCode()} bytes of code given back`);
+    } catch (error) {
+      log.debug(`memory that the start took can't be given back: ${reasonOf(error)}`);
+    }
+  }
+
+  function reload(): Promise<ReloadAnswer> {
+    return inTurn(async () => {
+      if (settings.refresh()) applySettings();
+      const scripts = scriptsFile.load();
+      const done = await supervisor.reload(scripts);
+      tell([...settings.problems(), ...scriptsFile.problems()]);
+      const { started, stopped, restarted, unchanged } = done;
+      log.info(
+        `reloaded: ${started.length} started, ${stopped.length} stopped, ${restarted.length} restarted, ${unchanged.length} unchanged`,
+      );
+      return done;
+    });
+  }
+
+  let lock: { release(): void } | undefined;
+  const life = createLife(log, [
+    {
+      start() {
+        reachable(paths.runDir, () => makeRunFolder(paths.runDir));
+        const taken = takeLock(paths.runDir);
+        lock = taken;
+        previousPid = taken.previous;
+        const { config } = settings.current();
+        log.setLevel(config.logLevel);
+        // their spans begin now, so that the first heartbeat has figures
+        heartbeatMetrics();
+        statusMetrics();
+        log.info(`orion agent ${version} starts, pid ${process.pid}, run folder ${paths.runDir}`);
+      },
+      stop() {
+        // without the lock another agent lives here, and the log is its own
+        if (lock === undefined) return;
+        log.info("orion agent has stopped");
+        lock.release();
+        lock = undefined;
+      },
+    },
+    {
+      start() {
+        reachable(paths.configDir, () => makeFolder(paths.configDir, process.getuid?.() === 0 ? 0o755 : 0o700));
+        delivery.open();
+      },
+      stop: () => delivery.stop(lastSendMs),
+    },
+    {
+      async start() {
+        await supervisor.start(scriptsFile.load());
+        tell([...settings.problems(), ...scriptsFile.problems()]);
+      },
+      async stop({ reason, keep }) {
+        await supervisor.stop({ keep });
+        pipes.stop();
+        if (announced) delivery.emit({ type: "agent.stopped", at: timestamp(clock.now()), reason });
+      },
+    },
+    { start: () => ipc.start(), stop: () => ipc.stop() },
+    {
+      start() {
+        const reason = previousPid === undefined ? "start" : `start after pid ${previousPid} ended without a stop`;
+        announced = true;
+        delivery.emit({ type: "agent.started", at: timestamp(clock.now()), version, reason });
+        delivery.start();
+        running = true;
+        lookIn(settingsLookMs);
+      },
+      stop() {
+        running = false;
+        cancelLook?.();
+      },
+    },
+  ]);
+
+  return {
+    start: life.start,
+    stop: ({ reason = "stop", keep = false } = {}) => life.stop({ reason, keep }),
+    status,
+    reload,
+    beat: () => delivery.beat(),
+  };
+}
+
+/** The boot that this is; "" where the kernel doesn't say, and then every start counts as one of the same boot. */
+function readBootId(): string {
+  try {
+    return parseBootId(readFileSync("/proc/sys/kernel/random/boot_id", "utf8")) ?? "";
+  } catch {
+    // a container may hide it
+    return "";
+  }
+}
+
+/** Opens at the first use and keeps what was opened. */
+function lazily<T>(open: () => T): () => T {
+  let opened: { readonly value: T } | undefined;
+  return () => (opened ??= { value: open() }).value;
+}
+
+/** @throws {Fault} when the folder can't be made, saying what would help */
+function reachable(folder: string, make: () => void): void {
+  try {
+    make();
+  } catch (error) {
+    throw new Fault("failed", `the folder ${folder} can't be made: ${reasonOf(error)}`, {
+      cause: error,
+      hint: "Run the agent as root, or below a folder of your own with --dir",
+    });
+  }
+}

@@ -1,0 +1,84 @@
+/** `orion logs`: captured output and entries that this daemon keeps. */
+import type { LogEntry } from "#src/protocol/log.ts";
+
+import { painter, wantsColours } from "../colour.ts";
+import { command } from "../command.ts";
+import { connectDaemon } from "../daemon.ts";
+import { type ExitCode, exitCodes } from "../exit.ts";
+import { renderEntry } from "../logs-view.ts";
+import { note, print, printJson } from "../output.ts";
+import { parseSince, parseWhole } from "../values.ts";
+
+/** As many as the daemon gives at most. */
+const mostLines = 10_000;
+
+export const logs = command({
+  args: {
+    name: {
+      type: "positional",
+      required: false,
+      valueHint: "script",
+      description: "one script or source; all if left out",
+    },
+    follow: { type: "boolean", alias: "f", description: "go on with what comes, until Ctrl-C" },
+    lines: {
+      type: "string",
+      alias: "n",
+      valueHint: "N",
+      description: "how many of the newest lines to begin with (100)",
+    },
+    since: { type: "string", valueHint: "time", description: "nothing older: 30s, 10m, 1h, 2d, or an RFC 3339 time" },
+    level: {
+      type: "enum",
+      options: ["debug", "info", "warn", "error", "fatal"],
+      valueHint: "level",
+      description: "this level or worse",
+    },
+    grep: {
+      type: "string",
+      valueHint: "text",
+      description: "only messages that hold this text, in upper or lower case",
+    },
+  },
+  examples: ["orion logs api-backend -f", "orion logs --since 1h --level error --json | jq .entries[].message"],
+  async run({ args, session }): Promise<ExitCode> {
+    const follow = args.follow === true;
+    const request = {
+      cmd: "logs" as const,
+      lines: args.lines === undefined ? 100 : parseWhole("-n", args.lines, 0, mostLines),
+      follow,
+      ...(args.name === undefined ? {} : { name: args.name }),
+      ...(args.since === undefined ? {} : { since: parseSince(args.since, Date.now()) }),
+      ...(args.level === undefined ? {} : { level: args.level }),
+      ...(args.grep === undefined ? {} : { grep: args.grep }),
+    };
+    const colours = wantsColours(session);
+    const paint = painter(colours);
+    const show = (entries: readonly LogEntry[]) =>
+      print(
+        entries
+          .map((entry) => (session.json ? `${JSON.stringify(entry)}\n` : renderEntry(entry, paint, colours)))
+          .join(""),
+      );
+    const daemon = await connectDaemon(session.paths.socket);
+    if (follow) {
+      await daemon.follow(request, (answers) => show(answers.flatMap(entriesOf)));
+      return exitCodes.done;
+    }
+    const answer = await daemon.request(request);
+    const entries = entriesOf(answer);
+    daemon.close();
+    await (session.json ? printJson({ entries }) : show(entries));
+    const omitted = (answer as { readonly omitted?: unknown }).omitted;
+    if (typeof omitted === "number") {
+      await note(`${omitted} older lines were left out: the answer would have been too large`);
+    }
+    return exitCodes.done;
+  },
+});
+
+/** The daemon gives a list at once, or one entry an answer while it is followed. */
+function entriesOf(data: unknown): readonly LogEntry[] {
+  const answer = data as { readonly entries?: readonly LogEntry[]; readonly entry?: LogEntry } | undefined;
+  return answer?.entries ?? (answer?.entry === undefined ? [] : [answer.entry]);
+}

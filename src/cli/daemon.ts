@@ -1,0 +1,143 @@
+/** Client of the daemon's socket: one JSON object a line, each way, answers in the order of the requests. */
+import type { IpcRequestInput } from "#src/protocol/ipc.ts";
+
+import { CliFault, exitCodes } from "./exit.ts";
+import { type RawAnswer, followEnded, hungUp, notAnswering, refused, unreachable } from "./daemon-faults.ts";
+
+/** Milliseconds that the daemon may take for an answer it has at hand. */
+export const answerTimeoutMs = 10_000;
+
+/** Answers of a followed request that wait for a slow reader of ours; beyond them the socket is left unread. */
+const followBacklog = 1000;
+
+export type Daemon = {
+  /**
+   * Sends one request and gives its answer's `data`. Several may be under way at once.
+   * @param timeoutMs 0: as long as it takes (stopping a script may take its whole kill timeout)
+   * @throws {CliFault} the daemon refused, hung up, or did not answer in time
+   */
+  request(request: IpcRequestInput, timeoutMs?: number): Promise<unknown>;
+  /** Sends a request that is answered again and again; `onData` gets what has come, in order, until the daemon hangs up. */
+  follow(request: IpcRequestInput, onData: (data: readonly unknown[]) => Promise<void>): Promise<void>;
+  /** Bytes that the kernel has not taken yet. */
+  unsentBytes(): number;
+  close(): void;
+};
+
+/** What a line from the daemon says. */
+type Answer = { readonly data: unknown } | CliFault;
+/** Takes the next answer; false: it wants more. */
+type Waiting = (answer: Answer) => boolean;
+
+/** @throws {CliFault} with exit code 3 when nobody listens, saying why and what to do */
+export async function connectDaemon(socketPath: string): Promise<Daemon> {
+  const waiting: Waiting[] = [];
+  const unsent: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let partial = "";
+  let ended: CliFault | undefined;
+
+  const end = (fault: CliFault): void => {
+    ended ??= fault;
+    for (const settle of waiting.splice(0)) settle(ended);
+  };
+  const receive = (bytes: Uint8Array): void => {
+    const lines = (partial + decoder.decode(bytes, { stream: true })).split("\n");
+    partial = lines.pop() ?? "";
+    for (const line of lines) if (waiting[0]?.(readAnswer(line)) === true) waiting.shift();
+  };
+  const flush = (): void => {
+    for (let first = unsent[0]; first !== undefined; first = unsent[0]) {
+      const written = Math.max(0, socket.write(first));
+      if (written < first.length) {
+        unsent[0] = first.subarray(written);
+        return;
+      }
+      unsent.shift();
+    }
+  };
+  const send = (request: IpcRequestInput): void => {
+    unsent.push(Buffer.from(`${JSON.stringify(request)}\n`));
+    // what is asked in one turn goes out in one write, see below
+    if (unsent.length === 1) queueMicrotask(gather);
+  };
+  const gather = (): void => {
+    if (unsent.length > 1) unsent.splice(0, unsent.length, Buffer.concat(unsent));
+    flush();
+  };
+
+  const socket = await open(socketPath, {
+    data: (_, bytes) => receive(bytes),
+    drain: () => flush(),
+    close: () => end(hungUp()),
+    error: (_, error) => end(hungUp(error)),
+  });
+
+  return {
+    request(request, timeoutMs = answerTimeoutMs) {
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+      if (ended !== undefined) return Promise.reject(ended);
+      const timer = timeoutMs === 0 ? undefined : setTimeout(() => end(notAnswering(timeoutMs)), timeoutMs);
+      waiting.push((answer) => {
+        clearTimeout(timer);
+        if (answer instanceof CliFault) reject(answer);
+        else resolve(answer.data);
+        return true;
+      });
+      send(request);
+      return promise;
+    },
+    async follow(request, onData) {
+      if (ended !== undefined) throw ended;
+      let come: unknown[] = [];
+      let failure: CliFault | undefined;
+      let wake = Promise.withResolvers<void>();
+      waiting.push((answer) => {
+        if (answer instanceof CliFault) failure = answer;
+        else come.push(answer.data);
+        if (come.length === followBacklog) socket.pause();
+        wake.resolve();
+        return answer instanceof CliFault;
+      });
+      send(request);
+      for (;;) {
+        await wake.promise;
+        wake = Promise.withResolvers<void>();
+        const batch = come;
+        come = [];
+        if (batch.length >= followBacklog) socket.resume();
+        if (batch.length > 0) await onData(batch);
+        if (failure !== undefined && come.length === 0) throw failure === ended ? followEnded() : failure;
+      }
+    },
+    unsentBytes: () => unsent.reduce((sum, bytes) => sum + bytes.length, 0),
+    close() {
+      ended ??= hungUp();
+      socket.end();
+    },
+  };
+}
+
+async function open(socketPath: string, handlers: Bun.SocketHandler<undefined>): Promise<Bun.Socket> {
+  try {
+    return await Bun.connect({ unix: socketPath, socket: handlers });
+  } catch (error) {
+    throw await unreachable(socketPath, error);
+  }
+}
+
+/** A light check of shape: the daemon is our own, and the schema library would cost more than the whole answer. */
+function readAnswer(line: string): Answer {
+  let answer: RawAnswer | null;
+  try {
+    answer = JSON.parse(line) as RawAnswer | null;
+  } catch {
+    return new CliFault(
+      exitCodes.failed,
+      "failed",
+      "the daemon answered something that is no JSON",
+      "Are both of the same version?",
+    );
+  }
+  return answer?.ok === true ? { data: answer.data } : refused(answer ?? {});
+}

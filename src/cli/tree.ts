@@ -1,0 +1,127 @@
+/**
+ * Every command there is. Data only: the overview, the completion and the search for the nearest name read it without
+ * loading a single command; running one loads that one's file and nothing else.
+ */
+import type { Command } from "./command.ts";
+
+export type Node = {
+  readonly name: string;
+  /** the words after the name, as the overview shows them */
+  readonly usage?: string;
+  readonly summary: string;
+  readonly load?: () => Promise<Command>;
+  readonly children?: readonly Node[];
+  /** works, but is not listed */
+  readonly hidden?: boolean;
+};
+
+export const tree: readonly Node[] = [
+  {
+    name: "agent",
+    summary: "run the agent in the foreground (what systemd and Docker start)",
+    load: async () => (await import("./commands/agent.ts")).agent,
+  },
+  {
+    name: "hub",
+    usage: "[--port P]",
+    summary: "run the hub in the foreground",
+    load: async () => (await import("./commands/hub.ts")).hub,
+  },
+  {
+    name: "up",
+    usage: "[--dir D] [--port P] [--demo]",
+    summary: "try it: hub and agent of this machine in one process, no root",
+    load: async () => (await import("./commands/up.ts")).up,
+  },
+  {
+    name: "status",
+    usage: "[--watch]",
+    summary: "this host now: metrics, scripts, containers, delivery, problems",
+    load: async () => (await import("./commands/status.ts")).status,
+  },
+  {
+    name: "log",
+    usage: "<level> <message...>",
+    summary: "send one entry, or with - as message every line of stdin",
+    load: async () => (await import("./commands/log.ts")).log,
+  },
+  {
+    name: "logs",
+    usage: "[name] [-f] [-n N]",
+    summary: "read what was captured",
+    load: async () => (await import("./commands/logs.ts")).logs,
+  },
+  {
+    name: "script",
+    summary: "the programs that the daemon runs",
+    children: [
+      {
+        name: "list",
+        summary: "all scripts and what they do now",
+        load: async () => (await import("./commands/script/list.ts")).list,
+      },
+      {
+        name: "show",
+        usage: "<name>",
+        summary: "one script: its settings and what it does now",
+        load: async () => (await import("./commands/script/show.ts")).show,
+      },
+      {
+        name: "start",
+        usage: "<name>|--all",
+        summary: "start scripts",
+        load: async () => (await import("./commands/script/order.ts")).start,
+      },
+      {
+        name: "stop",
+        usage: "<name>|--all",
+        summary: "stop scripts, their whole process trees",
+        load: async () => (await import("./commands/script/order.ts")).stop,
+      },
+      {
+        name: "restart",
+        usage: "<name>|--all",
+        summary: "stop scripts and start them again",
+        load: async () => (await import("./commands/script/order.ts")).restart,
+      },
+      {
+        name: "add",
+        usage: "<name> <command>",
+        summary: "register a script",
+        load: async () => (await import("./commands/script/add.ts")).add,
+      },
+      {
+        name: "remove",
+        usage: "<name>",
+        summary: "stop a script and forget it",
+        load: async () => (await import("./commands/script/remove.ts")).remove,
+      },
+    ],
+  },
+  {
+    name: "doctor",
+    summary: "check everything that can be wrong on this host and say what to do",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  {
+    name: "completion",
+    usage: "bash|zsh|fish",
+    summary: "print the shell's completion script",
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+];
+
+/** The node that the first words name, and how many words that took. The deepest one wins. */
+export function findNode(words: readonly string[]): { path: readonly Node[]; used: number } {
+  const path: Node[] = [];
+  let level: readonly Node[] | undefined = tree;
+  let used = 0;
+  while (level !== undefined) {
+    const next: Node | undefined = level.find((node) => node.name === words[used]);
+    if (next === undefined) break;
+    path.push(next);
+    used++;
+    level = next.children;
+  }
+  return { path, used };
+}

@@ -1,0 +1,119 @@
+/**
+ * Server-sent events (html.spec.whatwg.org/#server-sent-events). A stream asks its feed for text only when the
+ * connection has taken what it was given, so a slow reader costs nothing but its place.
+ */
+
+/** Silence after which a comment shows both sides that the connection lives. */
+const keepAliveMs = 15_000;
+
+/** One side of a stream: what comes next. */
+export type Feed = {
+  /** Text to send now, or undefined when there is nothing. Called again after `wait` resolves. */
+  next(): string | undefined;
+  /** Resolves when `next` may have something. */
+  wait(): Promise<void>;
+  close(): void;
+};
+
+/** All open streams of a hub. */
+export type Streams = {
+  /** An endless answer fed by `feed`. */
+  open(feed: Feed): Response;
+  /** Ends all streams; readers reconnect where they were. */
+  close(): void;
+  count(): number;
+};
+
+/** Streams beyond this are refused by the caller. */
+export const maxStreams = 1000;
+
+const headers = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-store",
+  "x-accel-buffering": "no",
+};
+
+const keepAlive = ":\n\n";
+
+export function createStreams(): Streams {
+  const open = new Set<AbortController>();
+  return {
+    open(feed) {
+      const over = new AbortController();
+      const encoder = new TextEncoder();
+      let cancelled = false;
+      open.add(over);
+      over.signal.addEventListener("abort", () => {
+        open.delete(over);
+        feed.close();
+      });
+      const stream = new ReadableStream<Uint8Array>(
+        {
+          start(controller) {
+            // the reader learns at once that it is connected
+            controller.enqueue(encoder.encode(keepAlive));
+          },
+          async pull(controller) {
+            while (!over.signal.aborted) {
+              const text = feed.next() ?? (await quiet(feed.wait(), over.signal));
+              if (text === undefined || over.signal.aborted) continue;
+              controller.enqueue(encoder.encode(text));
+              return;
+            }
+            if (!cancelled) controller.close();
+          },
+          cancel() {
+            cancelled = true;
+            over.abort();
+          },
+        },
+        { highWaterMark: 1 },
+      );
+      return new Response(stream, { headers });
+    },
+    close() {
+      for (const over of open) over.abort();
+    },
+    count: () => open.size,
+  };
+}
+
+/** Waits for news or the end, and gives nothing, or for the keepalive, and gives that. */
+async function quiet(news: Promise<void>, end: AbortSignal): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const timer = setTimeout(() => resolve(keepAlive), keepAliveMs);
+  const stop = () => resolve(undefined);
+  end.addEventListener("abort", stop);
+  try {
+    return await Promise.race([promise, news.then(() => undefined)]);
+  } finally {
+    clearTimeout(timer);
+    end.removeEventListener("abort", stop);
+  }
+}
+
+/** One event. `data` must not hold line breaks, which JSON text does not. */
+export function sseEvent(event: string, data: string, id?: string): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${data}\n\n`;
+}
+
+/** A bell: `wait` resolves at the next `ring`, or at once when it rang since the last wait. */
+export function createBell(): { readonly ring: () => void; readonly wait: () => Promise<void> } {
+  let rung = false;
+  let waiting: PromiseWithResolvers<void> | undefined;
+  return {
+    ring() {
+      rung = waiting === undefined;
+      waiting?.resolve();
+      waiting = undefined;
+    },
+    wait() {
+      if (rung) {
+        rung = false;
+        return Promise.resolve();
+      }
+      waiting ??= Promise.withResolvers<void>();
+      return waiting.promise;
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/** What happened, newest first; crashes stand out and open to their last lines. */
+import type { StoredEvent } from "#src/protocol/api.ts";
+import type { AgentEvent } from "#src/protocol/event.ts";
+import { piecesOf } from "./ansi.ts";
+import { ago, duration } from "./format.ts";
+import { exitText } from "./scripts.tsx";
+
+const shown = 50;
+
+type Told = { readonly tone: "bad" | "warn" | "quiet"; readonly title: string; readonly detail: string };
+
+export function Events({
+  events,
+  manyServers,
+  now,
+}: {
+  readonly events: readonly StoredEvent[];
+  readonly manyServers: boolean;
+  readonly now: number;
+}) {
+  return (
+    <section aria-label="Events">
+      <h2>Events</h2>
+      <div class="panel">
+        {events.length === 0 && <p class="nothing">Nothing has crashed.</p>}
+        <ol class="events">
+          {events.slice(0, shown).map((one) => (
+            <Item key={one.id} one={one} host={manyServers ? one.hostname : ""} now={now} />
+          ))}
+        </ol>
+      </div>
+    </section>
+  );
+}
+
+function Item({ one, host, now }: { readonly one: StoredEvent; readonly host: string; readonly now: number }) {
+  const { tone, title, detail } = tell(one.event);
+  const tail = "tail" in one.event ? one.event.tail : [];
+  const head = (
+    <>
+      <span class={`dot ${tone}`} />
+      <span class="title">{title}</span>
+      <time dateTime={one.event.at} title={one.event.at}>
+        {ago(one.event.at, now)}
+      </time>
+      <span class="detail">{[detail, host].filter((part) => part !== "").join(" · ")}</span>
+    </>
+  );
+  return (
+    <li class={tone}>
+      {tail.length === 0 ? (
+        <div class="event">{head}</div>
+      ) : (
+        <details>
+          <summary class="event">{head}</summary>
+          <pre>{tail.map(plain).join("\n")}</pre>
+        </details>
+      )}
+    </li>
+  );
+}
+
+const plain = (line: string) =>
+  piecesOf(line)
+    .map((piece) => piece.text)
+    .join("");
+
+function tell(event: AgentEvent): Told {
+  switch (event.type) {
+    case "script.crashed": {
+      const next = event.willRestart
+        ? `restart ${event.restarts} in ${duration(Math.ceil((event.restartInMs ?? 0) / 1000))}`
+        : "not restarted";
+      return { tone: "bad", title: `${event.script} crashed`, detail: `${why(event)} · ${next}` };
+    }
+    case "script.gave-up":
+      return {
+        tone: "bad",
+        title: `${event.script} given up`,
+        detail: `${why(event)} · ${event.restarts} crashes in a row`,
+      };
+    case "agent.started":
+      return {
+        tone: "quiet",
+        title: "Agent started",
+        detail: [event.version, event.reason].filter((part) => part !== "").join(" · "),
+      };
+    case "agent.stopped":
+      return { tone: "quiet", title: "Agent stopped", detail: event.reason };
+    case "logs.dropped":
+      return {
+        tone: "warn",
+        title: `${event.total.toLocaleString("en")} lines dropped`,
+        detail: event.sources.map((source) => source.source).join(", "),
+      };
+  }
+}
+
+function why(event: Extract<AgentEvent, { exitCode: number | null }>): string {
+  return (
+    event.reason ?? exitText({ code: event.exitCode, signal: event.signal, oom: event.oom, observed: event.observed })
+  );
+}

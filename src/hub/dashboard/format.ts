@@ -1,0 +1,56 @@
+/** Figures for people: short, of constant width, a dash for what is not known. */
+
+const dash = "–";
+const byteUnits = ["B", "KB", "MB", "GB", "TB", "PB"] as const;
+
+/** `7.6 GB`; steps of 1024, as `free -h` has them. */
+export function bytes(value: number | null | undefined): string {
+  if (value === null || value === undefined) return dash;
+  let size = value;
+  let unit = 0;
+  while (size >= 1024 && unit < byteUnits.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || size >= 100 ? 0 : 1;
+  return `${size.toFixed(digits)} ${byteUnits[unit] ?? ""}`;
+}
+
+/** `12 KB/s` */
+export function rate(value: number | null | undefined): string {
+  return value === null || value === undefined ? dash : `${bytes(value)}/s`;
+}
+
+/** `12.5 %`, whole from 100 on. */
+export function percent(value: number | null | undefined): string {
+  if (value === null || value === undefined) return dash;
+  return `${value >= 99.95 ? value.toFixed(0) : value.toFixed(1)} %`;
+}
+
+/** `3 d 4 h`, `12 min`, `9 s`: the two largest units. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return dash;
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** `5 s ago`, `just now`. */
+export function ago(at: string | null, now: number): string {
+  if (at === null) return "never";
+  const seconds = (now - Date.parse(at)) / 1000;
+  return seconds < 1.5 ? "just now" : `${duration(seconds)} ago`;
+}
+
+const two = (value: number) => String(value).padStart(2, "0");
+
+/** `14:03:22.120` by this browser's clock. */
+export function clockTime(at: string): string {
+  const date = new Date(at);
+  const millis = String(date.getMilliseconds()).padStart(3, "0");
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${millis}`;
+}

@@ -1,0 +1,7 @@
+/** The first page: everything of the fleet on one screen. */
+import { render } from "preact";
+
+import { App } from "./app.tsx";
+
+const root = document.getElementById("app");
+if (root !== null) render(<App />, root);

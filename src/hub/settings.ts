@@ -1,0 +1,120 @@
+/**
+ * The hub's settings: flags, then `ORION_HUB_*` variables, then `hub.json`, then defaults. The only file of the hub that
+ * reads the environment.
+ */
+import { readFileSync } from "node:fs";
+
+import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
+import { pathsFor } from "#src/protocol/paths.ts";
+import { firstIssue, z } from "#src/protocol/schema.ts";
+
+const whole = z.coerce.number().check(z.multipleOf(1, "must be a whole number"));
+const gibibyte = 1024 ** 3;
+
+const settingsSchema = z.strictObject({
+  port: z._default(whole.check(z.minimum(0), z.maximum(65_535)), 8420),
+  host: z._default(z.string().check(z.minLength(1)), "127.0.0.1"),
+  dataDir: z.string().check(z.minLength(1)),
+  /** the address that people and agents use, when a proxy stands before the hub */
+  publicUrl: z._default(
+    z.nullable(z.string().check(z.regex(/^https?:\/\/[^\s/]+/, "must be an http:// or https:// URL"))),
+    null,
+  ),
+  /** seconds between heartbeats that agents are asked for */
+  heartbeatInterval: z._default(whole.check(z.minimum(10), z.maximum(300)), 30),
+  retention: z._default(
+    z.strictObject({
+      logs: z._default(
+        z.strictObject({
+          days: z._default(z.coerce.number().check(z.positive(), z.maximum(36_500)), 14),
+          bytes: z._default(whole.check(z.minimum(1024 * 1024)), 10 * gibibyte),
+        }),
+        { days: 14, bytes: 10 * gibibyte },
+      ),
+    }),
+    { logs: { days: 14, bytes: 10 * gibibyte } },
+  ),
+});
+
+/** All settings, defaults filled in. Days, bytes, seconds. */
+export type HubSettings = z.infer<typeof settingsSchema>;
+
+/** Variables and the setting that each one is. */
+const variables: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  ORION_HUB_PORT: ["port"],
+  ORION_HUB_HOST: ["host"],
+  ORION_HUB_DATA_DIR: ["dataDir"],
+  ORION_HUB_PUBLIC_URL: ["publicUrl"],
+  ORION_HUB_HEARTBEAT_INTERVAL: ["heartbeatInterval"],
+  ORION_HUB_RETENTION_LOGS_DAYS: ["retention", "logs", "days"],
+  ORION_HUB_RETENTION_LOGS_BYTES: ["retention", "logs", "bytes"],
+};
+
+/** What flags may say; the rest comes from the environment, the file, and defaults. */
+export type HubFlags = {
+  readonly port?: number | string;
+  readonly host?: string;
+  readonly dataDir?: string;
+  readonly publicUrl?: string;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings. `dir` puts config and data below one folder (`--dir`, `ORION_DIR`).
+ * @throws {Fault} `invalid`, naming the setting and where it was read
+ */
+export function readHubSettings(flags: HubFlags = {}, env: Environment = process.env, dir?: string): HubSettings {
+  const paths = dir === undefined ? pathsFor(env) : pathsFor(env, dir);
+  const settings: Record<string, unknown> = { dataDir: paths.dataDir, ...readFile(paths.hubConfig) };
+  const from = new Map<string, string>();
+  for (const [variable, path] of Object.entries(variables)) {
+    const value = env[variable];
+    if (value === undefined || value === "") continue;
+    put(settings, path, value);
+    from.set(path.join("."), variable);
+  }
+  for (const [key, value] of Object.entries(flags)) {
+    if (value === undefined) continue;
+    settings[key] = value;
+    from.set(key, `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  }
+  const result = z.core.safeParse(settingsSchema, settings);
+  if (result.success) return result.data;
+  const key = result.error.issues[0]?.path.map(String).join(".") ?? "";
+  throw new Fault("invalid", `the hub's settings are not valid: ${firstIssue(result.error)}`, {
+    hint: `It was read from ${from.get(key) ?? paths.hubConfig}`,
+  });
+}
+
+function readFile(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return {};
+    throw new Fault("invalid", `can't read ${path}: ${reasonOf(error)}`, {
+      hint: "Give this user the right to read it",
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Fault("invalid", `${path} is not JSON: ${reasonOf(error)}`, { hint: "Mend or remove the file" });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  throw new Fault("invalid", `${path} must hold one JSON object`, { hint: "Mend or remove the file" });
+}
+
+function put(target: Record<string, unknown>, [first, ...rest]: readonly [string, ...string[]], value: unknown): void {
+  const [next, ...others] = rest;
+  if (next === undefined) {
+    target[first] = value;
+    return;
+  }
+  const inner = target[first];
+  const copy: Record<string, unknown> = typeof inner === "object" && inner !== null ? { ...inner } : {};
+  target[first] = copy;
+  put(copy, [next, ...others], value);
+}

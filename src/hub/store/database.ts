@@ -1,0 +1,66 @@
+/** Opening an SQLite file the way every store needs it, and bringing its tables up to date. */
+import { Database } from "bun:sqlite";
+import { Kysely, SqliteDialect } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+
+/** A connection for hot paths, and the same one with a query builder in front. */
+export type Opened<Tables> = { readonly database: Database; readonly queries: Kysely<Tables> };
+
+/**
+ * Opens or makes `file` and runs the `migrations` that it has not seen. WAL with `synchronous=FULL`: a commit has
+ * reached the disk when it returns (sqlite.org/pragma.html#pragma_synchronous).
+ * @throws {Fault} `failed`, naming the file
+ */
+export async function openDatabase<Tables>(
+  file: string,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<Opened<Tables>> {
+  let database: Database | undefined;
+  try {
+    database = new Database(file, { create: true, strict: true });
+    for (const pragma of [
+      "page_size = 8192",
+      // space of deleted logs goes back to the disk in small steps
+      "auto_vacuum = INCREMENTAL",
+      "journal_mode = WAL",
+      "synchronous = FULL",
+      "busy_timeout = 5000",
+      "cache_size = -16000",
+      "foreign_keys = ON",
+      // 32 MiB of log between checkpoints, and its file cut back to that after one
+      "wal_autocheckpoint = 4000",
+      "journal_size_limit = 67108864",
+    ])
+      database.run(`PRAGMA ${pragma}`);
+    const queries = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asBetterSqlite(database) }) });
+    const migrator = new Migrator({ db: queries, provider: { getMigrations: async () => ({ ...migrations }) } });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    return { database, queries };
+  } catch (error) {
+    database?.close();
+    throw new Fault("failed", `can't open the hub's database ${file}: ${reasonOf(error)}`, {
+      hint: "Check the folder's rights and free space",
+      cause: error,
+    });
+  }
+}
+
+/** The four methods that Kysely's SQLite driver calls. */
+function asBetterSqlite(database: Database) {
+  return {
+    close: () => database.close(),
+    prepare(sql: string) {
+      const statement = database.prepare(sql);
+      const bind = (parameters: readonly unknown[]) => parameters as never[];
+      return {
+        reader: statement.columnNames.length > 0,
+        all: (parameters: readonly unknown[]) => statement.all(...bind(parameters)),
+        run: (parameters: readonly unknown[]) => statement.run(...bind(parameters)),
+        iterate: (parameters: readonly unknown[]) => statement.iterate(...bind(parameters)),
+      };
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * A hub as a process of its own, to be killed: `bun hub-process.ts DATA_DIR [PORT] [HOSTNAME]`. Prints one JSON line
+ * with its url and the server that it registered, then serves until SIGTERM.
+ */
+import { createHub } from "#src/hub/hub.ts";
+import { readHubSettings } from "#src/hub/settings.ts";
+import { systemClock } from "#src/lib/clock.ts";
+
+const [dataDir = "", port = "0", hostname = "web-1"] = process.argv.slice(2);
+const say = (message: string) => void process.stderr.write(`${message}\n`);
+const hub = createHub(readHubSettings({ port, dataDir }, { ORION_HUB_RETENTION_LOGS_DAYS: "36500" }), {
+  clock: systemClock,
+  log: { debug: () => undefined, info: () => undefined, warn: say, error: say },
+});
+const { url } = await hub.start();
+process.stdout.write(`${JSON.stringify({ url, ...hub.register(hostname) })}\n`);
+process.once("SIGTERM", () => void hub.stop().then(() => process.exit(0)));

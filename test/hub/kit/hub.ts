@@ -1,0 +1,179 @@
+/** A real hub on a free port, and agents that speak to it. */
+import { type Hub, createHub } from "#src/hub/hub.ts";
+import { type HubSettings, readHubSettings } from "#src/hub/settings.ts";
+import { type Clock, systemClock, timestamp } from "#src/lib/clock.ts";
+import type { LogsPage, StoredEntry } from "#src/protocol/api.ts";
+import type { AgentEvent } from "#src/protocol/event.ts";
+import type { Heartbeat } from "#src/protocol/heartbeat.ts";
+import type { LogEntry } from "#src/protocol/log.ts";
+import { temporaryFolder } from "#test/kit/folder.ts";
+
+export type TestHub = AsyncDisposable & {
+  readonly hub: Hub;
+  readonly url: string;
+  readonly folder: string;
+  /** what it logged, `level message` */
+  readonly said: readonly string[];
+  agent(hostname?: string): Agent;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  json<T>(path: string): Promise<T>;
+};
+
+export type TestHubOptions = {
+  readonly clock?: Clock;
+  readonly folder?: string;
+  readonly settings?: Partial<HubSettings>;
+};
+
+/** Starts a hub with a data folder of its own, or in `folder`. */
+export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
+  const own = options.folder === undefined ? temporaryFolder() : undefined;
+  const folder = options.folder ?? own?.path ?? "";
+  const said: string[] = [];
+  const say = (level: string) => (message: string) => void said.push(`${level} ${message}`);
+  const settings = {
+    ...readHubSettings({ port: 0, dataDir: folder }, {}),
+    // entries of tests are of a fixed day
+    retention: { logs: { days: 36_500, bytes: 1024 ** 3 } },
+    ...options.settings,
+  };
+  const log = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
+  const hub = createHub(settings, { clock: options.clock ?? systemClock, log });
+  const { url } = await hub.start();
+  return {
+    hub,
+    url,
+    folder,
+    said,
+    agent: (hostname = "web-1") => createAgent(url, hub.register(hostname)),
+    get: (path, headers = {}) => fetch(url + path, { headers }),
+    json: async <T>(path: string) => (await (await fetch(url + path)).json()) as T,
+    async [Symbol.asyncDispose]() {
+      await hub.stop();
+      await own?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export type Agent = {
+  readonly id: string;
+  readonly token: string;
+  readonly headers: Readonly<Record<string, string>>;
+  post(path: string, body: BodyInit, headers?: Record<string, string>): Promise<Response>;
+  logs(entries: readonly LogEntry[], headers?: Record<string, string>): Promise<Response>;
+  event(event: AgentEvent & { readonly seq?: number }): Promise<Response>;
+  beat(beat?: Partial<Heartbeat>): Promise<Response>;
+};
+
+/** An agent with these credentials. */
+export function createAgent(url: string, { id, token }: { readonly id: string; readonly token: string }): Agent {
+  const headers = { authorization: `Bearer ${token}`, "x-server-id": id, "user-agent": "orion-agent/1.2.3" };
+  const post = (path: string, body: BodyInit, more: Record<string, string> = {}) =>
+    fetch(`${url}/api/v1/agent/${path}`, { method: "POST", body, headers: { ...headers, ...more } });
+  return {
+    id,
+    token,
+    headers,
+    post,
+    logs: (entries, more) => post("logs", ndjson(entries), more),
+    event: (event) => post("events", JSON.stringify(event)),
+    beat: (beat = {}) => post("heartbeat", JSON.stringify({ ...heartbeat(), ...beat })),
+  };
+}
+
+export function ndjson(entries: readonly LogEntry[]): string {
+  return entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+}
+
+/** Entry `seq` of a server, a millisecond after the one before. */
+export function entry(seq: number, rest: Partial<LogEntry> = {}): LogEntry {
+  const at = timestamp(Date.parse("2026-01-01T00:00:00.000Z") + seq);
+  return { seq, at, source: "api", stream: "stdout", level: "info", message: `line ${seq}`, ...rest };
+}
+
+export function entries(from: number, to: number, rest: Partial<LogEntry> = {}): LogEntry[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => entry(from + i, rest));
+}
+
+export function heartbeat(): Heartbeat {
+  const at = "2026-01-01T00:00:00.000Z";
+  return {
+    at,
+    hostname: "web-1",
+    agent: { version: "1.2.3", startedAt: at },
+    system: {
+      cpu: { usage: 12.5, cores: 8 },
+      memory: { total: 100, used: 40, available: 60, usage: 40 },
+      disk: { path: "/", total: 100, used: 10, usage: 10 },
+      network: { rxBytes: 1, txBytes: 2, rxRate: 3, txRate: null },
+      load: [0.1, 0.2, 0.3],
+      uptime: 12,
+    },
+    scripts: [
+      {
+        name: "api",
+        state: "crashed",
+        pid: null,
+        uptime: null,
+        restarts: 2,
+        cpu: null,
+        memory: null,
+        lastExit: { code: 1, signal: null, observed: true, oom: false, at },
+        nextRestartAt: at,
+      },
+    ],
+    docker: { available: false, error: null },
+    containers: [],
+    delivery: { buffered: 0, dropped: 0 },
+  };
+}
+
+export function crash(rest: Partial<Extract<AgentEvent, { type: "script.crashed" }>> = {}): AgentEvent {
+  return {
+    type: "script.crashed",
+    at: "2026-01-01T00:00:00.000Z",
+    script: "api",
+    exitCode: 1,
+    signal: null,
+    observed: true,
+    oom: false,
+    restarts: 1,
+    tail: ["boom"],
+    willRestart: true,
+    restartInMs: 1000,
+    ...rest,
+  };
+}
+
+/** Everything that is stored, oldest first, read page by page. */
+export async function allEntries(url: string, query = ""): Promise<StoredEntry[]> {
+  const all: StoredEntry[] = [];
+  let cursor: string | null = null;
+  do {
+    const at: string = cursor === null ? "" : `&cursor=${cursor}`;
+    const page = (await (await fetch(`${url}/api/logs?limit=1000${query}${at}`)).json()) as LogsPage;
+    all.push(...page.entries);
+    ({ cursor } = page);
+  } while (cursor !== null);
+  return all.toReversed();
+}
+
+/** One server-sent event. */
+export type Sent = { readonly event: string; readonly data: unknown; readonly id: string | null };
+
+/** Reads a stream of server-sent events, comments left out, until the loop is left. */
+export async function* readEvents(response: Response): AsyncGenerator<Sent> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of response.body ?? []) {
+    rest += decoder.decode(chunk, { stream: true });
+    const blocks = rest.split("\n\n");
+    rest = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const lines = block.split("\n").filter((line) => !line.startsWith(":") && line !== "");
+      if (lines.length === 0) continue;
+      const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      yield { event: field("event") ?? "", data: JSON.parse(field("data") ?? "null"), id: field("id") ?? null };
+    }
+  }
+}
