@@ -94,8 +94,6 @@ const doors: readonly Door[] = [
     why: "one definition of everything that crosses a wire, and one place that chooses the light variant",
   },
   { module: "citty", only: ["src/cli"], why: "only the command line has a command line" },
-  { module: "consola", only: ["src/cli"], why: "the daemons have logs of their own" },
-  { module: "hono", only: ["src/hub/api"], why: "routes are the hub's border" },
   { module: "preact", only: ["src/hub/dashboard"], why: "pages are made in one room" },
   { module: "child_process", only: [], why: "processes are started by Bun.spawn, in the supervisor" },
   { module: "dockerode", only: [], why: "no room speaks to Docker; the one that will is its only door" },

@@ -2,17 +2,16 @@
 import { readFileSync } from "node:fs";
 
 import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
-import { makeFolder } from "#src/lib/files.ts";
 import { releaseOwnCode } from "#src/lib/own-memory.ts";
 import { parseBootId } from "#src/procfs/boot-id.ts";
 import type { LogLevel } from "#src/protocol/config.ts";
-import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
 import type { Problem, StatusAnswer } from "#src/protocol/ipc.ts";
 
 import { takeLock } from "./daemon/lock.ts";
 import type { Tempo } from "./daemon/tempo.ts";
 import { createDelivery } from "./delivery/delivery.ts";
-import { makeRunFolder } from "./ipc/access.ts";
+import { makeConfigFolder, makeRunFolder } from "./folders.ts";
 import type { ReloadAnswer } from "./ipc/orders.ts";
 import { createIpcServer } from "./ipc/server.ts";
 import { createLife } from "./life.ts";
@@ -219,7 +218,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   const life = createLife(log, [
     {
       start() {
-        reachable(paths.runDir, () => makeRunFolder(paths.runDir));
+        makeRunFolder(paths.runDir);
         const taken = takeLock(paths.runDir);
         lock = taken;
         previousPid = taken.previous;
@@ -240,7 +239,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
     },
     {
       start() {
-        reachable(paths.configDir, () => makeFolder(paths.configDir, process.getuid?.() === 0 ? 0o755 : 0o700));
+        makeConfigFolder(paths.configDir);
         delivery.open();
       },
       stop: () => delivery.stop(lastSendMs),
@@ -274,7 +273,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   ]);
 
   return {
-    start: life.start,
+    start: () => life.start(),
     stop: ({ reason = "stop", keep = false } = {}) => life.stop({ reason, keep }),
     status,
     reload,
@@ -296,16 +295,4 @@ function readBootId(): string {
 function lazily<T>(open: () => T): () => T {
   let opened: { readonly value: T } | undefined;
   return () => (opened ??= { value: open() }).value;
-}
-
-/** @throws {Fault} when the folder can't be made, saying what would help */
-function reachable(folder: string, make: () => void): void {
-  try {
-    make();
-  } catch (error) {
-    throw new Fault("failed", `the folder ${folder} can't be made: ${reasonOf(error)}`, {
-      cause: error,
-      hint: "Run the agent as root, or below a folder of your own with --dir",
-    });
-  }
 }

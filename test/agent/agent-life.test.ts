@@ -5,7 +5,7 @@ import { type Part, createLife } from "#src/agent/life.ts";
 function world(names: string) {
   const seen: string[] = [];
   const errors: string[] = [];
-  const parts = [...names].map((name): Part & { fail?: string } => ({
+  const parts = names.split("").map((name): Part & { fail?: string } => ({
     async start() {
       seen.push(`+${name}`);
       await Promise.resolve();

@@ -401,3 +401,16 @@ describe("createAgent", () => {
     expect(await alive(pid)).toBe(false);
   });
 });
+
+describe("folders that can't be made", () => {
+  test("are named, with what would help", async () => {
+    await using folder = temporaryFolder();
+    writeFileSync(folder.at("run"), "a file in the folder's place");
+    await using agent = spawnAgent(folder);
+    expect(await agent.exited).toBe(1);
+    expect(agent.output()).toMatch(/agent\.lock can't be opened/);
+    await using other = spawnAgent(folder, { ORION_RUN_DIR: folder.at("run", "below") });
+    expect(await other.exited).toBe(1);
+    expect(other.output()).toMatch(/the folder .*run\/below can't be made: ENOTDIR/);
+  });
+});

@@ -1,7 +1,7 @@
 /** The agent as a process of its own, below one folder. */
 import { mkdirSync } from "node:fs";
 
-import { type Client, connect } from "#test/agent/ipc/client.ts";
+import { type Answer, type Client, connect } from "#test/agent/ipc/client.ts";
 
 import type { Folder } from "./folder.ts";
 import { type Program, startProgram } from "./program.ts";
@@ -13,7 +13,7 @@ export type TestAgent = Program & {
   /** A new connection to its socket. */
   connect(): Promise<Client>;
   /** One request and its answer. */
-  ask(request: unknown): Promise<{ readonly ok: boolean; readonly data?: unknown; readonly error?: string }>;
+  ask(request: unknown): Promise<Answer>;
 };
 
 /** Starts an agent in `folder` without waiting for it. */

@@ -1,9 +1,12 @@
 /**
  * What the buffer must know beyond its entries: how far the hub has acknowledged, what was dropped, and how far each
- * stream is durable although its entries are gone. It lies beside the buffer.
+ * stream is durable although its entries are gone. It lies beside the buffer; while that disk refuses it, in the
+ * overflow folder. Without it, what was sent would be taken from the pipes and sent once more, or numbers used twice.
  */
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 
+import { makeFolder, removeIfThere } from "#src/lib/files.ts";
 import { Fault, errnoOf } from "#src/protocol/fault.ts";
 import { check, z } from "#src/protocol/schema.ts";
 
@@ -11,6 +14,8 @@ const drops = z.object({ count: z.number(), from: z.number(), to: z.number() });
 
 const schema = z.object({
   version: z.literal(1),
+  /** counts writes: of two files the one with the higher number holds */
+  revision: z._default(z.number(), 0),
   bootId: z.string(),
   /** every entry up to this number is acknowledged or dropped */
   acknowledged: z.number(),
@@ -28,11 +33,30 @@ export type Progress = z.infer<typeof schema>;
 const pageBytes = 4096;
 
 /**
- * Reads what was put down.
+ * Reads what was put down last, in either place.
  * @returns undefined when there is nothing yet
- * @throws {Fault} `invalid` when the file is damaged
+ * @throws {Fault} `invalid` when the file is damaged and nothing newer lies in the other place
  */
-export function readProgress(path: string): Progress | undefined {
+export function readProgress(path: string, overflowPath: string): Progress | undefined {
+  let overflowed: Progress | undefined;
+  try {
+    overflowed = readOne(overflowPath);
+  } catch (error) {
+    // torn, since its disk was full as well: the proper one is older, and all there is
+    if (!(error instanceof Fault)) throw error;
+  }
+  if (overflowed === undefined) return readOne(path);
+  try {
+    const proper = readOne(path);
+    return proper !== undefined && proper.revision > overflowed.revision ? proper : overflowed;
+  } catch (error) {
+    // cut off by the full disk that the other one is there for
+    if (error instanceof Fault) return overflowed;
+    throw error;
+  }
+}
+
+function readOne(path: string): Progress | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -51,13 +75,43 @@ export function readProgress(path: string): Progress | undefined {
 }
 
 export type ProgressFile = {
-  /** Puts it down; throws the system's error when the disk refuses. */
+  /** Puts it down; throws the system's error when both disks refuse. */
   write(progress: Progress): void;
   close(): void;
 };
 
-/** Opens the file for writing. Content of up to a page is written in place, larger content by way of a new file. */
-export function openProgress(path: string): ProgressFile {
+/** Opens the file for writing, at `path` or, as long as that is refused, at `overflowPath`. */
+export function openProgress(path: string, overflowPath: string): ProgressFile {
+  const proper = openPlace(path);
+  let overflow: ProgressFile | undefined;
+  let cleaned = false;
+  return {
+    write(progress) {
+      progress.revision++;
+      try {
+        proper.write(progress);
+      } catch {
+        // the other place takes it, or throws why it can't
+        if (overflow === undefined) makeFolder(dirname(overflowPath), 0o700);
+        overflow ??= openPlace(overflowPath);
+        overflow.write(progress);
+        return;
+      }
+      if (overflow === undefined && cleaned) return;
+      overflow?.close();
+      overflow = undefined;
+      cleaned = true;
+      removeIfThere(overflowPath);
+    },
+    close() {
+      proper.close();
+      overflow?.close();
+    },
+  };
+}
+
+/** One place. Content of up to a page is written in place, larger content by way of a new file. */
+function openPlace(path: string): ProgressFile {
   let fd: number | undefined;
   return {
     write(progress) {
@@ -75,6 +129,7 @@ export function openProgress(path: string): ProgressFile {
         renameSync(temporary, path);
       } catch (error) {
         closeSync(next);
+        removeIfThere(temporary);
         throw error;
       }
       if (fd !== undefined) closeSync(fd);

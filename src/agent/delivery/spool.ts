@@ -61,7 +61,8 @@ export function createSpool(options: SpoolOptions, world: World) {
   const { clock, log } = world;
   const folder = dirname(options.path);
   const progressPath = `${folder}/buffer.state`;
-  const progressFile = openProgress(progressPath);
+  const overflowProgressPath = `${options.overflowDir}/buffer.state`;
+  const progressFile = openProgress(progressPath, overflowProgressPath);
   const files = createBufferFiles(options.path, options.overflowDir, log);
   const encoder = createEncoder();
   const logs: ChunkQueue = new Deque();
@@ -79,7 +80,7 @@ export function createSpool(options: SpoolOptions, world: World) {
   function open(): void {
     makeFolder(folder, 0o700);
     try {
-      progress = readProgress(progressPath) ?? progress;
+      progress = readProgress(progressPath, overflowProgressPath) ?? progress;
     } catch (error) {
       log.warn(`${reasonOf(error)}: what was acknowledged is not known, so all that is buffered is sent again`);
     }
@@ -164,7 +165,6 @@ export function createSpool(options: SpoolOptions, world: World) {
   function makeRoom(bytes: number): void {
     if (byteCount + bytes <= options.maxBytes) return;
     while (byteCount + bytes > options.maxBytes && logs.length > 0) dropOldest(entriesOf(logs.first()));
-    saveProgress();
   }
 
   function dropToLimit(): void {
@@ -172,10 +172,12 @@ export function createSpool(options: SpoolOptions, world: World) {
     if (over <= 0 && events.length <= maxEvents) return;
     while (over > 0 && logs.length > 0) over -= dropOldest(over);
     while (events.length > maxEvents) dropOldestEvent();
-    saveProgress();
   }
 
-  /** Drops up to `wanted` of the oldest log entries. @returns how many */
+  /**
+   * Drops up to `wanted` of the oldest log entries. It is put down only when their file goes: until then a restart finds
+   * them again, and drops and counts them again. @returns how many
+   */
   function dropOldest(wanted: number): number {
     const chunk = logs.first();
     const count = Math.min(wanted, entriesOf(chunk));
@@ -215,12 +217,21 @@ export function createSpool(options: SpoolOptions, world: World) {
 
   /** Bytes that the first `lines` entries of a chunk take. */
   function bytesOfLines(chunk: Chunk, lines: number): number {
-    if (dropBuffer.length < chunk.bytes) dropBuffer = Buffer.allocUnsafe(chunk.bytes);
-    const bytes = dropBuffer.subarray(0, chunk.bytes);
-    readSegment(chunk.segment, bytes, chunk.offset);
-    let at = 0;
-    for (let i = 0; i < lines; i++) at = bytes.indexOf(10, at) + 1;
-    return at;
+    // what so many lines take on average, and some more; all of the chunk when that was too little
+    const guess = Math.ceil((chunk.bytes / entriesOf(chunk)) * lines * 1.5) + 1024;
+    for (const size of [Math.min(guess, chunk.bytes), chunk.bytes]) {
+      if (dropBuffer.length < size) dropBuffer = Buffer.allocUnsafe(size);
+      const bytes = dropBuffer.subarray(0, size);
+      readSegment(chunk.segment, bytes, chunk.offset);
+      let at = 0;
+      let found = 0;
+      for (let end = bytes.indexOf(10); end !== -1 && found < lines; end = bytes.indexOf(10, at)) {
+        at = end + 1;
+        found++;
+      }
+      if (found === lines) return at;
+    }
+    return chunk.bytes;
   }
 
   /**
@@ -387,7 +398,7 @@ function asLine(value: object): Encoded {
 
 function emptyProgress(bootId: string): Progress {
   const totals = { acknowledged: 0, dropped: 0 };
-  return { version: 1, bootId, acknowledged: 0, droppedUpTo: 0, totals, drops: {}, positions: {} };
+  return { version: 1, revision: 0, bootId, acknowledged: 0, droppedUpTo: 0, totals, drops: {}, positions: {} };
 }
 
 /** Where a slice of whole lines that begins at `from` ends. */

@@ -1,5 +1,5 @@
 /** Who may connect: root and the group `orion`, or only the user who runs the agent. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync } from "node:fs";
 
 import { errnoOf } from "#src/protocol/fault.ts";
 
@@ -24,16 +24,6 @@ export function groupId(name: string, groupFile = "/etc/group"): number | undefi
 /** Root with a group `orion` shares with it; anybody else keeps everything to himself. */
 export function sharingGroup(): number | undefined {
   return process.getuid?.() === 0 ? groupId(groupName) : undefined;
-}
-
-/** Makes the folder of the socket when it is not there; an existing one is left as whoever made it wanted it. */
-export function makeRunFolder(folder: string): void {
-  if (lstatSync(folder, { throwIfNoEntry: false }) !== undefined) return;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const group = sharingGroup();
-  if (group === undefined) return;
-  chownSync(folder, 0, group);
-  chmodSync(folder, 0o750);
 }
 
 /** Opens a socket, made 0600, to the group `orion` when there is one. */

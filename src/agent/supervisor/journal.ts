@@ -86,6 +86,7 @@ export function openJournal(path: string, durable: number | undefined): Journal 
   ftruncateSync(idle.fd, 0);
   // offset in the active file of the first byte that is kept
   let kept = headerBytes;
+  let closed = false;
 
   const journal: Journal = {
     position: () => active.base + kept - headerBytes,
@@ -136,6 +137,8 @@ export function openJournal(path: string, durable: number | undefined): Journal 
       }
     },
     close() {
+      if (closed) return;
+      closed = true;
       closeSync(active.fd);
       closeSync(idle.fd);
     },

@@ -285,8 +285,9 @@ export function createCapturePipes(world: World): CapturePipes {
       if (inotify === undefined) return;
       const { fd, reader } = inotify;
       inotify = undefined;
-      // the descriptor is the stream's; cancelling closes it
-      void reader.cancel().catch((error: unknown) => log.warn(`closing inotify ${fd} failed: ${String(error)}`));
+      // the stream reads a duplicate of its own
+      closeSync(fd);
+      void reader.cancel().catch((error: unknown) => log.warn(`closing inotify failed: ${String(error)}`));
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 
 import { createDelivery } from "#src/agent/delivery/delivery.ts";
 import type { Delivery, DeliveryOptions } from "#src/agent/delivery/door.ts";
@@ -247,6 +247,26 @@ describe("delivery", () => {
     expect(delivery.status().ledger.buffered).toBe(3);
     expect(delivery.position("app", "stdout")).toBe(whole);
     expect(readFileSync(path, "utf8")).not.toContain("uncommitted");
+  });
+
+  // Before, what the buffer's own disk refused to note was not noted: after a kill the lines of a pipe came twice.
+  test("a full disk does not make it forget what was acknowledged and how far a stream was read", async () => {
+    await using folder = temporaryFolder();
+    await using hub = startRecordingHub();
+    const noted = (delivery: Opened) => [delivery.position("app", "stdout"), delivery.status().ledger.acknowledged];
+    // refuses to be opened for writing, as root too
+    mkdirSync(folder.at("buffer.state.tmp"));
+    // as good as killed: it does nothing any more
+    await using killed = open(folder.path, { hub });
+    killed.start();
+    take(killed, numbered(0, 10));
+    await until(() => killed.status().ledger.acknowledged === 10, "acknowledged");
+    for (const disk of ["full", "free", "free"]) {
+      if (disk === "free") rmSync(folder.at("buffer.state.tmp"), { recursive: true, force: true });
+      await using delivery = open(folder.path);
+      expect(noted(delivery)).toEqual([position, 10]);
+      expect(existsSync(folder.at("overflow/buffer.state"))).toBe(disk === "full");
+    }
   });
 
   test("a damaged line or state file costs only itself", async () => {

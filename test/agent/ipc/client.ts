@@ -1,7 +1,14 @@
 /** A client of the socket for tests: raw bytes out, answers in. */
 import { until } from "#test/kit/wait.ts";
 
-export type Answer = { readonly id?: unknown; readonly ok: boolean; readonly data?: unknown; readonly error?: string };
+export type Answer = {
+  readonly id?: unknown;
+  readonly ok: boolean;
+  readonly data?: unknown;
+  readonly error?: string;
+  readonly code?: string;
+  readonly hint?: string;
+};
 
 export type Client = AsyncDisposable & {
   /** Sends bytes or text; waits until the kernel has taken all, as far as the server reads. */

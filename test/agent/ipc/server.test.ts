@@ -243,7 +243,7 @@ describe("limits", () => {
     await until(() => client.closed(), "the end");
     expect(client.answers()).toEqual([
       pong,
-      { ok: false, error: "a request may be at most 1048576 bytes long", code: "invalid" } as never,
+      { ok: false, error: "a request may be at most 1048576 bytes long", code: "invalid" },
     ]);
   });
 
