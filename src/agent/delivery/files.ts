@@ -2,7 +2,7 @@
  * The buffer's files: an active one that is appended to, full ones that wait to be acknowledged, and, when the disk is
  * full, one in the overflow folder.
  */
-import { readdirSync } from "node:fs";
+import { closeSync, readdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 
 import { makeFolder } from "#src/lib/files.ts";
@@ -37,6 +37,8 @@ export type BufferFiles = {
   /** Nothing in `segment` is wanted any more. `beforeLoss` runs before the file goes or is emptied. */
   discard(segment: Segment, beforeLoss: () => void): void;
   sync(): void;
+  /** Syncs and closes every file. */
+  close(): void;
 };
 
 /** @param path the active file; full ones lie beside it as `<path>.<number>` */
@@ -133,6 +135,14 @@ export function createBufferFiles(path: string, overflowDir: string, log: Log): 
     },
     sync() {
       for (const segment of segments) syncSegment(segment);
+    },
+    close() {
+      for (const segment of segments) {
+        syncSegment(segment);
+        closeSync(segment.fd);
+      }
+      segments.clear();
+      active = undefined;
     },
   };
 }

@@ -2,11 +2,8 @@
  * The durable buffer: everything is appended here before it is sent, and leaves when the hub has acknowledged it. A
  * SIGKILL at any moment loses nothing that was taken. `buffer.jsonl` holds one entry a line.
  */
-import { dirname } from "node:path";
-
 import { type Clock, timestamp } from "#src/lib/clock.ts";
 import { Deque } from "#src/lib/deque.ts";
-import { makeFolder } from "#src/lib/files.ts";
 import type { AgentEvent } from "#src/protocol/event.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 
@@ -14,8 +11,9 @@ import { type Chunk, type ChunkQueue, addChunk, entriesOf, splitFirst } from "./
 import type { Chunk as Lines, NewEntry } from "./door.ts";
 import { type DropsBySource, addDrop, subtractDrop, tellDrops } from "./drops.ts";
 import { type Encoded, createEncoder } from "./encode.ts";
-import { type Found, createBufferFiles } from "./files.ts";
-import { type Progress, openProgress, readProgress } from "./progress.ts";
+import type { Found } from "./files.ts";
+import { type Home, openHome } from "./home.ts";
+import { type Progress, readProgress } from "./progress.ts";
 import { readSegment } from "./segment.ts";
 
 /** Lines are encoded in slices of this size: 64 Ki empty lines make 7 MiB of entries, and that is the most at once. */
@@ -59,11 +57,7 @@ export type Spool = ReturnType<typeof createSpool>;
 /** Creates the buffer; nothing is touched before `open`. */
 export function createSpool(options: SpoolOptions, world: World) {
   const { clock, log } = world;
-  const folder = dirname(options.path);
-  const progressPath = `${folder}/buffer.state`;
-  const overflowProgressPath = `${options.overflowDir}/buffer.state`;
-  const progressFile = openProgress(progressPath, overflowProgressPath);
-  const files = createBufferFiles(options.path, options.overflowDir, log);
+  let home: Home | undefined;
   const encoder = createEncoder();
   const logs: ChunkQueue = new Deque();
   const events: ChunkQueue = new Deque();
@@ -78,9 +72,9 @@ export function createSpool(options: SpoolOptions, world: World) {
   let dropBuffer = Buffer.allocUnsafe(0);
 
   function open(): void {
-    makeFolder(folder, 0o700);
+    const { files, progressPaths } = (home = openHome(options, log));
     try {
-      progress = readProgress(progressPath, overflowProgressPath) ?? progress;
+      progress = readProgress(...progressPaths) ?? progress;
     } catch (error) {
       log.warn(`${reasonOf(error)}: what was acknowledged is not known, so all that is buffered is sent again`);
     }
@@ -122,7 +116,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     entryCount -= entriesOf(chunk);
     byteCount -= chunk.bytes;
     chunk.segment.live--;
-    if (chunk.segment.live === 0) files.discard(chunk.segment, saveProgress);
+    if (chunk.segment.live === 0) home?.files.discard(chunk.segment, saveProgress);
   }
 
   /** Takes everything up to `last` out of both queues. */
@@ -139,19 +133,20 @@ export function createSpool(options: SpoolOptions, world: World) {
   }
 
   function saveProgress(): void {
+    if (home === undefined) return;
     progress.positions = Object.fromEntries(positions);
     try {
-      progressFile.write(progress);
+      home.progressFile.write(progress);
     } catch (error) {
       // what is not put down is only sent, and so removed, once more
-      log.warn(`${progressPath} can't be written: ${reasonOf(error)}`);
+      log.warn(`${home.progressPaths[0]} can't be written: ${reasonOf(error)}`);
     }
   }
 
   function append(queue: ChunkQueue, source: string, stream: string, encoded: Encoded, ms: number): boolean {
     const { bytes, count } = encoded;
     makeRoom(bytes.length);
-    const place = files.append(bytes, nextSeq);
+    const place = home?.files.append(bytes, nextSeq);
     if (place === undefined) return false;
     const [first, last] = [nextSeq, nextSeq + count - 1];
     nextSeq += count;
@@ -362,7 +357,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     /** Applies the limit of entries now. */
     enforceLimit: dropToLimit,
     /** fdatasync(2) of what was written since the last one. */
-    sync: () => files.sync(),
+    sync: () => home?.files.sync(),
     /** Gives back memory that only a burst needed. */
     relax(): void {
       encoder.relax();
@@ -370,9 +365,12 @@ export function createSpool(options: SpoolOptions, world: World) {
       dropBuffer = Buffer.allocUnsafe(0);
     },
     close(): void {
+      if (home === undefined) return;
       saveProgress();
-      files.sync();
-      progressFile.close();
+      home.files.close();
+      home.progressFile.close();
+      home.lock.release();
+      home = undefined;
     },
     counts: () => ({
       entries: entryCount,

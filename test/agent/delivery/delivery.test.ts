@@ -256,11 +256,12 @@ describe("delivery", () => {
     const noted = (delivery: Opened) => [delivery.position("app", "stdout"), delivery.status().ledger.acknowledged];
     // refuses to be opened for writing, as root too
     mkdirSync(folder.at("buffer.state.tmp"));
-    // as good as killed: it does nothing any more
-    await using killed = open(folder.path, { hub });
-    killed.start();
-    take(killed, numbered(0, 10));
-    await until(() => killed.status().ledger.acknowledged === 10, "acknowledged");
+    {
+      await using delivery = open(folder.path, { hub });
+      delivery.start();
+      take(delivery, numbered(0, 10));
+      await until(() => delivery.status().ledger.acknowledged === 10, "acknowledged");
+    }
     for (const disk of ["full", "free", "free"]) {
       if (disk === "free") rmSync(folder.at("buffer.state.tmp"), { recursive: true, force: true });
       await using delivery = open(folder.path);
@@ -285,6 +286,24 @@ describe("delivery", () => {
     delivery.start();
     await until(() => hub.entries.length === 2, "the other lines");
     expect(messages(hub.entries)).toEqual(["line 0", "line 2"]);
+  });
+
+  test("a folder that can't be written makes the run folder the buffer's place", async () => {
+    await using folder = temporaryFolder();
+    await using hub = startRecordingHub();
+    // root may write everywhere, but nobody makes a folder below a file
+    await Bun.write(folder.at("file"), "");
+    await using delivery = open(folder.path, { hub, bufferPath: folder.at("file", "buffer.jsonl") });
+    delivery.start();
+    take(delivery, numbered(0, 3));
+    await until(() => hub.entries.length === 3, "the lines");
+    expect(existsSync(folder.at("overflow", "buffer.jsonl"))).toBe(true);
+  });
+
+  test("two agents never share a buffer", async () => {
+    await using folder = temporaryFolder();
+    await using _first = open(folder.path);
+    expect(() => open(folder.path)).toThrow("another agent uses the buffer");
   });
 
   test("recent entries can be read back and followed, by source, level, time and words", async () => {
