@@ -69,7 +69,7 @@ function tell(event: AgentEvent): Told {
   switch (event.type) {
     case "script.crashed": {
       const next = event.willRestart
-        ? `restart ${event.restarts} in ${duration(Math.ceil((event.restartInMs ?? 0) / 1000))}`
+        ? `restart ${event.restarts} in ${duration(Math.max(1, Math.round((event.restartInMs ?? 0) / 1000)))}`
         : "not restarted";
       return { tone: "bad", title: `${event.script} crashed`, detail: `${why(event)} · ${next}` };
     }
