@@ -1,7 +1,7 @@
 /** What clients of the socket may order, made of the doors of the rooms. */
 import { keep } from "#src/lib/keep.ts";
 import { Fault } from "#src/protocol/fault.ts";
-import type { StatusAnswer } from "#src/protocol/ipc.ts";
+import type { PingAnswer, ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
 
 import type { Delivery } from "./delivery/door.ts";
 import type { Orders, ReloadAnswer, ScriptView } from "./ipc/orders.ts";
@@ -13,7 +13,9 @@ type Rooms = {
   readonly supervisor: Supervisor;
   readonly scriptsFile: ScriptsFile;
   readonly status: () => StatusAnswer;
+  readonly ping: () => PingAnswer;
   readonly reload: () => Promise<ReloadAnswer>;
+  readonly reexec: () => Promise<ReexecAnswer>;
 };
 
 /** Runs what changes the set of scripts one after the other: a reload must not take a script that is being added for gone. */
@@ -40,6 +42,7 @@ export function createOrders(rooms: Rooms, inTurn: <T>(run: () => Promise<T>) =>
   }
 
   return {
+    ping: rooms.ping,
     status: rooms.status,
     log: (entry) => delivery.log(entry),
     recent: (query) => delivery.recent(query),
@@ -76,5 +79,6 @@ export function createOrders(rooms: Rooms, inTurn: <T>(run: () => Promise<T>) =>
         scriptsFile.load();
       }),
     reload: rooms.reload,
+    reexec: rooms.reexec,
   };
 }

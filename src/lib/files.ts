@@ -1,5 +1,5 @@
 /** Files that are whole or not there. */
-import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
@@ -49,4 +49,10 @@ export function removeIfThere(path: string): void {
 /** Makes `folder` and its parents with `mode` (parents too), if they are not there. */
 export function makeFolder(folder: string, mode = 0o755): void {
   mkdirSync(folder, { recursive: true, mode });
+}
+
+/** Whether two paths lead to one file, by device and inode number. Throws when one of them is not there. */
+export function sameFile(one: string, other: string): boolean {
+  const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
+  return a.dev === b.dev && a.ino === b.ino;
 }

@@ -4,6 +4,7 @@
  */
 import { type Pointer, dlopen, ptr } from "bun:ffi";
 import { closeSync } from "node:fs";
+import { constants } from "node:os";
 
 const signatures = {
   mkfifo: { args: ["ptr", "u32"], returns: "i32" },
@@ -20,6 +21,8 @@ const signatures = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   madvise: { args: ["u64", "u64", "i32"], returns: "i32" },
+  execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
+  sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
 } as const;
 
@@ -172,4 +175,39 @@ export function anyReadable(fds: readonly number[]): boolean {
   const asked = new Int32Array(fds.length * 2);
   fds.forEach((fd, index) => asked.set([fd, POLLIN], index * 2));
   return libc().poll(ptr(asked), fds.length, 0) !== 0;
+}
+
+const SIG_SETMASK = 2;
+
+/**
+ * sigprocmask(2): from now on exactly these signals wait; those that wait no more arrive at once. Only for the thread
+ * that calls; the mask outlives `execute`, and the threads of the next program begin with it.
+ */
+export function blockSignals(names: readonly NodeJS.Signals[]): boolean {
+  // sigset_t is 128 bytes long in glibc and musl; signal n is bit n - 1
+  const set = new BigUint64Array(16);
+  for (const name of names) set[0] = (set[0] ?? 0n) | (1n << BigInt(constants.signals[name] - 1));
+  return libc().sigprocmask(SIG_SETMASK, ptr(set), null) === 0;
+}
+
+/**
+ * execve(2): this process becomes the program at `file`, `words` being its name and arguments. Returns only when that
+ * failed. (process.execve would take the blocked signals away from the successor.)
+ */
+export function execute(file: string, words: readonly string[], env: Readonly<Record<string, string>>): void {
+  const texts: Buffer[] = [];
+  const array = (strings: readonly string[]): BigUint64Array => {
+    const pointers = new BigUint64Array(strings.length + 1);
+    strings.forEach((text, index) => {
+      const bytes = Buffer.from(`${text}\0`);
+      texts.push(bytes);
+      pointers[index] = BigInt(ptr(bytes));
+    });
+    return pointers;
+  };
+  const [argv, envp] = [array(words), array(Object.entries(env).map(([name, value]) => `${name}=${value}`))];
+  for (const fd of [0, 1, 2]) setCloseOnExec(fd, false);
+  libc().execve(path(file), ptr(argv), ptr(envp));
+  // what the kernel read must not have been collected before it did
+  texts.length = 0;
 }

@@ -17,6 +17,8 @@ export const ipcRequest = z.discriminatedUnion("cmd", [
   z.object({ cmd: z.literal("ping"), id }),
   z.object({ cmd: z.literal("status"), id }),
   z.object({ cmd: z.literal("reload"), id }),
+  /** replaces the daemon in place by the program that lies at its path; answered before, or refused with the reason */
+  z.object({ cmd: z.literal("agent:reexec"), id }),
   z.object({
     cmd: z.literal("log"),
     id,
@@ -53,7 +55,15 @@ export type IpcCommand = IpcRequest["cmd"];
 
 export const ipcAnswer = z.union([
   z.object({ id, ok: z.literal(true), data: z.unknown() }),
-  z.object({ id, ok: z.literal(false), error: z.string(), code: z.optional(z.string()), hint: z.optional(z.string()) }),
+  z.object({
+    id,
+    ok: z.literal(false),
+    error: z.string(),
+    code: z.optional(z.string()),
+    hint: z.optional(z.string()),
+    /** the daemon is being replaced and has not looked at this request nor at any after it: ask its successor */
+    replaced: z.optional(z.literal(true)),
+  }),
 ]);
 export type IpcAnswer = z.infer<typeof ipcAnswer>;
 
@@ -86,6 +96,31 @@ export type DeliveryStatus = z.infer<typeof deliveryStatus>;
 /** A thing that is wrong now and what to do about it. */
 export const problem = z.object({ what: z.string(), why: z.string(), todo: z.string() });
 export type Problem = z.infer<typeof problem>;
+
+/** Who answers, and how it came to run. */
+export const pingAnswer = z.object({
+  pong: z.literal(true),
+  pid: z.number(),
+  version: z.string(),
+  startedAt: z.iso.datetime(),
+  /** the file that it was started from */
+  program: z.string(),
+  /** how it began: `start`, `re-executed`, `upgraded from 1.2.3`, `rolled back from 1.3.0: it ended` … */
+  began: z.string(),
+  /** a new program was tried and failed, and this is the one before */
+  rolledBack: z.boolean(),
+  /** false while a new program is on probation, and while the daemon is about to be replaced */
+  settled: z.boolean(),
+});
+export type PingAnswer = z.infer<typeof pingAnswer>;
+
+/** The answer to `agent:reexec`: who takes over. */
+export const reexecAnswer = z.object({
+  version: z.string(),
+  /** the program is another one than the one that answers; it is on probation after the start */
+  changed: z.boolean(),
+});
+export type ReexecAnswer = z.infer<typeof reexecAnswer>;
 
 export const statusAnswer = z.object({
   version: z.string(),

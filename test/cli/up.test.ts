@@ -84,7 +84,7 @@ describe("orion up", () => {
 
     const taken = await orion(["up", "--dir", folder.at("other"), "--port", new URL(url).port]);
     expect([taken.code, taken.out]).toEqual([1, ""]);
-    expect(taken.err).toContain("choose another with --port");
+    expect(taken.err).toContain("choose another port with --port");
 
     program.kill("SIGINT");
     expect(await program.exited).toBe(0);

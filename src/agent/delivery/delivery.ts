@@ -13,6 +13,7 @@ import { createSpool } from "./spool.ts";
 const holdBytes = 32 * 1024 * 1024;
 /** What a power cut can take: entries that were taken but are not yet on the disk itself. */
 const tidyEveryMs = 1_000;
+const sayLostEveryMs = 60_000;
 /** Quiet rounds after which memory that only a burst needs is given back. */
 const quietRoundsToRelax = 3;
 
@@ -33,6 +34,8 @@ export function createDelivery(
   let cancelTidy: Cancel | undefined;
   let busy = false;
   let quietRounds = 0;
+  let unsaidLost = 0;
+  let sayLostFrom = Number.NEGATIVE_INFINITY;
   const recent = createRecent();
   const client = createClient(options.userAgent);
   const spool = createSpool(
@@ -66,6 +69,17 @@ export function createDelivery(
       return;
     }
     taken();
+  }
+
+  /** Said at once and then each minute: on a full disk it happens many times a second. */
+  function sayLost(source: string, lines: number): void {
+    unsaidLost += lines;
+    if (clock.monotonic() < sayLostFrom) return;
+    sayLostFrom = clock.monotonic() + sayLostEveryMs;
+    log.error(
+      `${unsaidLost} lines are lost, the last ones of ${source}: the buffer can't be written, and no acknowledgement makes room in it`,
+    );
+    unsaidLost = 0;
   }
 
   /** Something was written: it goes out soon, and to the disk itself within a second. */
@@ -113,9 +127,10 @@ export function createDelivery(
         return true;
       }
       // a hub that takes what there is will make room; without one nobody may wait for the disk
+      sender.holdUp();
       if (sender.online()) return false;
       const lost = chunk.piece === undefined ? countLines(chunk.bytes) : 1;
-      log.error(`${lost} lines of ${chunk.source} are lost: the buffer can't be written and the hub is away`);
+      sayLost(chunk.source, lost);
       spool.giveUp(chunk.source, chunk.stream, chunk.end, lost);
       return true;
     },

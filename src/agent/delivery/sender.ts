@@ -35,6 +35,8 @@ export type Sender = {
   start(): void;
   /** Something was taken. */
   wake(): void;
+  /** Something could not be taken, and waits for room: like what was taken, only so long as the hub is there. */
+  holdUp(): void;
   connect(connection: Connection | null): void;
   /** Sends until the spool is empty, an attempt fails, or `withinMs` have passed; then no more. */
   stop(withinMs: number): Promise<void>;
@@ -211,6 +213,9 @@ export function createSender(world: {
       if (running !== undefined || !started || connection === null || nextAttemptMs !== null) return;
       if (spool.counts().bytes >= promptBytes) run();
       else if (cancelTimer === undefined) scheduleIn(gatherMs);
+    },
+    holdUp() {
+      waitingSince ??= clock.monotonic();
     },
     connect(next) {
       connection = next;

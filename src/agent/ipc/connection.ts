@@ -17,6 +17,8 @@ export type Connection = {
   drain(): void;
   /** The client will send no more but may still read. */
   finish(): void;
+  /** The agent is being replaced in place: tells the client. The socket is to be ended afterwards. */
+  replaced(): void;
   /** The socket is gone. */
   close(): void;
 };
@@ -140,6 +142,13 @@ export function createConnection(wire: Wire, orders: Orders, onError: (message: 
       if (rest !== undefined && state !== "streaming") queue.push(rest);
       finished = true;
       work();
+    },
+    replaced() {
+      if (state === "closed") return;
+      const error = "the agent is being replaced by its successor";
+      // an order under way may be done or not: only what was never looked at may be asked again without a thought
+      if (state === "reading") answer(undefined, { ok: false, error, code: "unavailable", replaced: true });
+      else answer(undefined, { ok: false, error, code: "unavailable", hint: "Give the command again" });
     },
     close,
   };

@@ -1,7 +1,7 @@
 /** What the socket needs of the rest of the agent. */
 import type { Cancel } from "#src/lib/clock.ts";
 import type { ScriptStatus } from "#src/protocol/heartbeat.ts";
-import type { StatusAnswer } from "#src/protocol/ipc.ts";
+import type { PingAnswer, ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
 import type { Level, LogEntry } from "#src/protocol/log.ts";
 import type { Script } from "#src/protocol/scripts.ts";
 
@@ -26,6 +26,7 @@ export type ReloadAnswer = {
 
 /** One function a thing that a client may order. Each throws (or rejects with) a Fault that is told to the client. */
 export type Orders = {
+  ping(): PingAnswer;
   status(): StatusAnswer;
   /** Durable when it returns. */
   log(entry: {
@@ -46,4 +47,6 @@ export type Orders = {
   addScript(script: Script, start: boolean): Promise<{ readonly pid: number | null }>;
   removeScript(name: string): Promise<void>;
   reload(): Promise<ReloadAnswer>;
+  /** Resolves when a successor is found fit; the daemon is replaced right after. */
+  reexec(): Promise<ReexecAnswer>;
 };

@@ -19,8 +19,8 @@ const maxWaitingClients = 4096;
 export type IpcServer = {
   /** Listens. @throws {Fault} naming what is in the way */
   start(): Promise<void>;
-  /** Hangs up on every client and removes the socket. */
-  stop(): void;
+  /** Hangs up on every client and removes the socket. `replaced`: clients are told that a successor will be there. */
+  stop(options?: { readonly replaced: boolean }): Promise<void>;
 };
 
 type Client = { connection: Connection | undefined };
@@ -64,7 +64,14 @@ export function createIpcServer(path: string, orders: Orders, onError: (message:
         process.umask(umask);
       }
     },
-    stop() {
+    async stop({ replaced } = { replaced: false }) {
+      // accepts no more, and takes the socket's file away
+      listener?.stop();
+      if (replaced) {
+        for (const socket of clients) socket.data.connection?.replaced();
+        // answers go out in a microtask of the turn in which they were given
+        await Promise.resolve();
+      }
       listener?.stop(true);
       listener = undefined;
       for (const socket of clients) socket.terminate();

@@ -22,9 +22,10 @@ const defaultSource = "cli";
 const maxLogsAnswer = maxIpcBacklogBytes / 2;
 
 export const verbs: { readonly [C in IpcCommand]: Verb<C> } = {
-  ping: () => ({ data: { pong: true } }),
+  ping: (_request, orders) => ({ data: orders.ping() }),
   status: (_request, orders) => ({ data: orders.status() }),
   reload: async (_request, orders) => ({ data: await orders.reload() }),
+  "agent:reexec": async (_request, orders) => ({ data: await orders.reexec() }),
   log(request, orders) {
     const { level, message, fields, source = defaultSource } = request;
     orders.log(fields === undefined ? { level, message, source } : { level, message, source, fields });

@@ -18,6 +18,11 @@ export type CapturedPipe = {
 export type CapturePipes = {
   /** The pipe of a stream: the one that an earlier daemon left, with all that still lies in it, or a new one. */
   open(script: string, stream: CapturedStream): CapturedPipe;
+  /**
+   * A descriptor of each pipe that stays open across execve(2): the kernel forgets what is in a pipe that nobody has
+   * open, and a script may end while its daemon is replaced. Whoever comes next closes them when it reads the pipes.
+   */
+  handOver(): number[];
   /** Stops reading; closes every pipe, deletes none. */
   stop(): void;
 };

@@ -10,7 +10,7 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { makeFolder, removeIfThere } from "#src/lib/files.ts";
-import { makeFifo, openInotify, growPipe, watchOnce } from "#src/lib/libc.ts";
+import { growPipe, makeFifo, openInotify, setCloseOnExec, watchOnce } from "#src/lib/libc.ts";
 import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
@@ -44,6 +44,8 @@ type Pipe = {
   /** looks in a row that found nothing; above the limit the pipe is watched, not looked at */
   quiet: number;
   watched: boolean;
+  /** the taker wants no more of what is in the journal: asked again at each look, and nothing is added to it */
+  refused: boolean;
   /** pieces handed on of the over-long line that is being read */
   pieces: number;
   closed: boolean;
@@ -118,7 +120,7 @@ export function createCapturePipes(world: World): CapturePipes {
       if (moved >= pipe.muchBytes) busy = true;
       if (moved > 0) pipe.quiet = 0;
       else pipe.quiet++;
-      if (pipe.quiet > quietAfterLooks && !pipe.watched && output.ready()) watch(pipe);
+      if (pipe.quiet > quietAfterLooks && !pipe.watched && !pipe.refused && output.ready()) watch(pipe);
       if (!pipe.watched || pipe.quiet === 0) inUse = true;
     }
     if (inUse) schedule();
@@ -137,12 +139,13 @@ export function createCapturePipes(world: World): CapturePipes {
     for (let step = 0; step < stepsPerTurn && !pipe.closed; step++) {
       if (!output.ready()) break;
       const before = journal.position();
-      const moved = journal.end() - before > maxLineBytes ? 0 : journal.fill(pipe.fd, stepBytes);
-      const taken = handOn(pipe);
+      const enough = pipe.refused || journal.end() - before > maxLineBytes;
+      const moved = enough ? 0 : journal.fill(pipe.fd, stepBytes);
+      pipe.refused = !handOn(pipe);
       // a journal that was filled while nothing was taken is emptied although the pipe is quiet
       const progress = Math.max(moved, journal.position() - before);
       total += progress;
-      if (!taken || progress < stepBytes / 2) break;
+      if (pipe.refused || progress < stepBytes / 2) break;
     }
     return total;
   }
@@ -221,6 +224,7 @@ export function createCapturePipes(world: World): CapturePipes {
       muchBytes,
       quiet: 0,
       watched: false,
+      refused: false,
       pieces: 0,
       closed: false,
     };
@@ -271,6 +275,15 @@ export function createCapturePipes(world: World): CapturePipes {
 
   return {
     open,
+    handOver() {
+      const kept: number[] = [];
+      for (const { path } of pipes) {
+        const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+        setCloseOnExec(fd, false);
+        kept.push(fd);
+      }
+      return kept;
+    },
     stop() {
       cancelLook?.();
       cancelLook = undefined;
