@@ -5,24 +5,20 @@
 import { type Clock, timestamp } from "#src/lib/clock.ts";
 import { Deque } from "#src/lib/deque.ts";
 import type { AgentEvent } from "#src/protocol/event.ts";
-import { reasonOf } from "#src/protocol/fault.ts";
 
 import { type Chunk, type ChunkQueue, addChunk, entriesOf, splitFirst } from "./chunks.ts";
 import type { Chunk as Lines, NewEntry } from "./door.ts";
-import { type DropsBySource, addDrop, subtractDrop, tellDrops } from "./drops.ts";
+import { type DropsBySource, addDrop } from "./drops.ts";
 import { type Encoded, createEncoder } from "./encode.ts";
 import type { Found } from "./files.ts";
 import { type Home, openHome } from "./home.ts";
-import { type Progress, readProgress } from "./progress.ts";
 import { readSegment } from "./segment.ts";
+import { createTally } from "./tally.ts";
 
 /** Lines are encoded in slices of this size: 64 Ki empty lines make 7 MiB of entries, and that is the most at once. */
 const sliceBytes = 64 * 1024;
 /** Events are kept beyond the limit for entries, up to this many. */
 const maxEvents = 1000;
-/** After a reboot numbers go on this far ahead: entries whose numbers the hub has seen may have died with the power. */
-const seqJump = 1_000_000_000;
-
 /** What is to be sent next, in the order of its numbers; either log entries or one event. */
 export type Batch = {
   readonly kind: "logs" | "event";
@@ -61,8 +57,7 @@ export function createSpool(options: SpoolOptions, world: World) {
   const encoder = createEncoder();
   const logs: ChunkQueue = new Deque();
   const events: ChunkQueue = new Deque();
-  const positions = new Map<string, number>();
-  let progress: Progress = emptyProgress(options.bootId);
+  const tally = createTally(options.bootId, log);
   let nextSeq = 1;
   let entryCount = 0;
   let byteCount = 0;
@@ -72,33 +67,22 @@ export function createSpool(options: SpoolOptions, world: World) {
   let dropBuffer = Buffer.allocUnsafe(0);
 
   function open(): void {
-    const { files, progressPaths } = (home = openHome(options, log));
-    try {
-      progress = readProgress(...progressPaths) ?? progress;
-    } catch (error) {
-      log.warn(`${reasonOf(error)}: what was acknowledged is not known, so all that is buffered is sent again`);
-    }
-    for (const [key, position] of Object.entries(progress.positions)) positions.set(key, position);
-    const { found, damaged } = files.recover();
-    progress.totals.dropped += damaged;
+    home = openHome(options, log);
+    tally.open(home);
+    const { found, damaged } = home.files.recover();
+    tally.countDropped(damaged);
     for (const each of found) index(each);
-    let newest = Math.max(progress.acknowledged, progress.droppedUpTo, found.at(-1)?.entry.seq ?? 0);
-    // a buffer that begins anew must not use numbers again that the hub has seen from an earlier one
-    if (newest === 0) newest = clock.now() * 1000;
-    else if (progress.bootId !== options.bootId) newest += seqJump;
-    nextSeq = newest + 1;
-    progress.bootId = options.bootId;
-    saveProgress();
-    files.start();
+    nextSeq = tally.lastSeq(found.at(-1)?.entry.seq ?? 0, clock.now()) + 1;
+    tally.save();
+    home.files.start();
     if (entryCount > 0) log.info(`the buffer holds ${entryCount} entries (${byteCount} bytes) from before`);
   }
 
   function index({ segment, entry }: Found): void {
     const { seq, pos, source = "", stream = "", offset, bytes } = entry;
-    const key = `${source}/${stream}`;
-    if (pos !== undefined) positions.set(key, Math.max(pos, positions.get(key) ?? 0));
+    if (pos !== undefined) tally.setPosition(source, stream, Math.max(pos, tally.position(source, stream) ?? 0));
     const event = entry.event !== undefined;
-    if (seq <= progress.acknowledged || (!event && seq <= progress.droppedUpTo)) return;
+    if (tally.isGone(seq, event)) return;
     const ms = Date.parse(entry.at);
     const chunk = { source, stream, segment, first: seq, last: seq, offset, bytes, fromMs: ms, toMs: ms };
     enqueue(event ? events : logs, chunk);
@@ -116,7 +100,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     entryCount -= entriesOf(chunk);
     byteCount -= chunk.bytes;
     chunk.segment.live--;
-    if (chunk.segment.live === 0) home?.files.discard(chunk.segment, saveProgress);
+    if (chunk.segment.live === 0) home?.files.discard(chunk.segment, () => tally.save());
   }
 
   /** Takes everything up to `last` out of both queues. */
@@ -124,23 +108,12 @@ export function createSpool(options: SpoolOptions, world: World) {
     for (const queue of [logs, events]) {
       for (let chunk = queue.first(); chunk !== undefined && chunk.last <= last; chunk = queue.first()) {
         queue.shift();
-        progress.acknowledged = Math.max(progress.acknowledged, chunk.last);
+        tally.acknowledgedUpTo(chunk.last);
         each(chunk, queue);
         leave(chunk);
       }
     }
-    progress.acknowledged = Math.max(progress.acknowledged, last);
-  }
-
-  function saveProgress(): void {
-    if (home === undefined) return;
-    progress.positions = Object.fromEntries(positions);
-    try {
-      home.progressFile.write(progress);
-    } catch (error) {
-      // what is not put down is only sent, and so removed, once more
-      log.warn(`${home.progressPaths[0]} can't be written: ${reasonOf(error)}`);
-    }
+    tally.acknowledgedUpTo(last);
   }
 
   function append(queue: ChunkQueue, source: string, stream: string, encoded: Encoded, ms: number): boolean {
@@ -178,7 +151,7 @@ export function createSpool(options: SpoolOptions, world: World) {
     const count = Math.min(wanted, entriesOf(chunk));
     if (chunk === undefined || count <= 0) return 0;
     countDrop(chunk, chunk.source, count);
-    progress.droppedUpTo = Math.max(progress.droppedUpTo, chunk.first + count - 1);
+    tally.droppedUpTo(chunk.first + count - 1);
     if (count === entriesOf(chunk)) {
       logs.shift();
       leave(chunk);
@@ -202,8 +175,7 @@ export function createSpool(options: SpoolOptions, world: World) {
 
   function countDrop(chunk: Chunk, source: string, count: number): void {
     const { fromMs: from, toMs: to } = chunk;
-    progress.totals.dropped += count;
-    addDrop(progress.drops, source, { count, from, to });
+    tally.countDropped(count, { source, from, to });
     for (const batch of inFlight) {
       const both = Math.min(chunk.first + count - 1, batch.last) - Math.max(chunk.first, batch.first) + 1;
       if (both > 0) addDrop(batch.dropped, source, { count: both, from, to });
@@ -275,15 +247,13 @@ export function createSpool(options: SpoolOptions, world: World) {
     /** The hub has the batch. */
     acknowledge(batch: Batch): void {
       leaveUpTo(batch.last, (chunk) => {
-        progress.totals.acknowledged += entriesOf(chunk);
+        tally.countAcknowledged(entriesOf(chunk));
       });
       for (const [source, { count }] of Object.entries(batch.dropped)) {
-        progress.totals.dropped -= count;
-        progress.totals.acknowledged += count;
-        subtractDrop(progress.drops, source, count);
+        tally.countFound(count, source);
       }
       inFlight = inFlight.filter((other) => other !== batch);
-      saveProgress();
+      tally.save();
     },
     /** No batch is on its way any more: those that were not acknowledged stay. */
     release,
@@ -293,7 +263,7 @@ export function createSpool(options: SpoolOptions, world: World) {
       leaveUpTo(batch.last, (chunk, queue) => {
         countDrop(chunk, queue === logs ? chunk.source : "events", entriesOf(chunk));
       });
-      saveProgress();
+      tally.save();
     },
     /** Cuts the oldest log entries in two after the first `entries`, so that a smaller batch can be tried. */
     split(entries: number): void {
@@ -306,21 +276,20 @@ export function createSpool(options: SpoolOptions, world: World) {
       const { source, stream, bytes, end, piece } = lines;
       const ms = clock.now();
       const at = timestamp(ms);
-      const key = `${source}/${stream}`;
       if (piece !== undefined) {
         const encoded = encoder.encode(bytes, { seq: nextSeq, at, source, stream, end, piece });
         if (!append(logs, source, stream, encoded, ms)) return false;
-        positions.set(key, end);
+        tally.setPosition(source, stream, end);
         return true;
       }
       const begin = end - bytes.length;
       // when the disk refused the second half of a chunk, the first half is not taken again
-      let from = Math.max(0, (positions.get(key) ?? 0) - begin);
+      let from = Math.max(0, (tally.position(source, stream) ?? 0) - begin);
       while (from < bytes.length) {
         const to = sliceEnd(bytes, from);
         const stamp = { seq: nextSeq, at, source, stream, end: begin + to };
         if (!append(logs, source, stream, encoder.encode(bytes.subarray(from, to), stamp), ms)) return false;
-        positions.set(key, begin + to);
+        tally.setPosition(source, stream, begin + to);
         from = to;
       }
       return true;
@@ -340,20 +309,15 @@ export function createSpool(options: SpoolOptions, world: World) {
     /** Counts lines of a stream that nobody could write down; reading goes on at `end`. */
     giveUp(source: string, stream: string, end: number, count: number): void {
       const now = clock.now();
-      progress.totals.dropped += count;
-      addDrop(progress.drops, source, { count, from: now, to: now });
-      positions.set(`${source}/${stream}`, end);
-      saveProgress();
+      tally.countDropped(count, { source, from: now, to: now });
+      tally.setPosition(source, stream, end);
+      tally.save();
     },
 
     /** Takes out what was dropped since the last call. */
-    takeDrops() {
-      const told = tellDrops(progress.drops);
-      progress.drops = {};
-      return told;
-    },
+    takeDrops: () => tally.takeDrops(),
     /** Up to where a stream is durable. */
-    position: (source: string, stream: string): number | undefined => positions.get(`${source}/${stream}`),
+    position: (source: string, stream: string) => tally.position(source, stream),
     /** Applies the limit of entries now. */
     enforceLimit: dropToLimit,
     /** fdatasync(2) of what was written since the last one. */
@@ -366,17 +330,16 @@ export function createSpool(options: SpoolOptions, world: World) {
     },
     close(): void {
       if (home === undefined) return;
-      saveProgress();
+      tally.save();
       home.files.close();
-      home.progressFile.close();
+      tally.close();
       home.lock.release();
       home = undefined;
     },
     counts: () => ({
       entries: entryCount,
       bytes: byteCount,
-      acknowledged: progress.totals.acknowledged,
-      dropped: progress.totals.dropped,
+      ...tally.totals(),
     }),
   };
 }
@@ -392,11 +355,6 @@ function firstAfter(queue: ChunkQueue, after: number): Chunk | undefined {
 
 function asLine(value: object): Encoded {
   return { bytes: Buffer.from(`${JSON.stringify(value)}\n`), count: 1 };
-}
-
-function emptyProgress(bootId: string): Progress {
-  const totals = { acknowledged: 0, dropped: 0 };
-  return { version: 1, revision: 0, bootId, acknowledged: 0, droppedUpTo: 0, totals, drops: {}, positions: {} };
 }
 
 /** Where a slice of whole lines that begins at `from` ends. */
