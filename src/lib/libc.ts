@@ -10,6 +10,7 @@ const signatures = {
   mkfifo: { args: ["ptr", "u32"], returns: "i32" },
   splice: { args: ["i32", "ptr", "i32", "ptr", "u64", "u32"], returns: "i64" },
   fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
+  ioctl: { args: ["i32", "u64", "ptr"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   inotify_init1: { args: ["i32"], returns: "i32" },
   inotify_add_watch: { args: ["i32", "ptr", "u32"], returns: "i32" },
@@ -61,6 +62,14 @@ export function growPipe(fd: number, bytes: number): number {
   return grown > 0 ? grown : libc().fcntl(fd, 1032, 0);
 }
 
+const FIONREAD = 0x541b;
+const waiting = new Int32Array(1);
+
+/** Bytes that lie in a pipe: FIONREAD, ioctl(2) and pipe(7). 0 also when it can't be told. */
+export function pipeContent(fd: number): number {
+  return libc().ioctl(fd, FIONREAD, ptr(waiting)) === 0 ? (waiting[0] ?? 0) : 0;
+}
+
 const SPLICE_F_NONBLOCK = 2;
 const offset = new BigInt64Array(1);
 
@@ -71,6 +80,14 @@ const offset = new BigInt64Array(1);
 export function spliceToFile(pipeFd: number, fileFd: number, fileOffset: number, bytes: number): number {
   offset[0] = BigInt(fileOffset);
   return Number(libc().splice(pipeFd, null, fileFd, ptr(offset), bytes, SPLICE_F_NONBLOCK));
+}
+
+const FALLOC_FL_KEEP_SIZE_AND_PUNCH_HOLE = 1 | 2;
+
+/** fallocate(2): gives the blocks of a range back to the file system; it then reads as zeros. */
+export function punchHole(fd: number, fileOffset: number, bytes: number): boolean {
+  if (bytes <= 0) return false;
+  return libc().fallocate(fd, FALLOC_FL_KEEP_SIZE_AND_PUNCH_HOLE, fileOffset, bytes) === 0;
 }
 
 /** flock(2) LOCK_EX | LOCK_NB. @returns false when another open file holds the lock */

@@ -7,13 +7,15 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 
 import { removeIfThere } from "#src/lib/files.ts";
-import { spliceToFile } from "#src/lib/libc.ts";
+import { punchHole, spliceToFile } from "#src/lib/libc.ts";
 
 /** magic, length of what was carried over (u32), position of the first byte behind the header (f64) */
 const headerBytes = 16;
 const magic = 0x314a524f; // "ORJ1", little-endian
 
 const newline = 10;
+/** A multiple of every page size in use: only whole pages are given back. */
+const pageBytes = 65_536;
 
 type Half = { readonly fd: number; base: number; size: number };
 
@@ -40,6 +42,8 @@ export type Journal = {
 
 /** Bytes of released content after which the kept rest moves to the other file. */
 const turnAfterBytes = 256 * 1024;
+/** The same, when there is no rest to move. */
+const emptyAfterBytes = 4096;
 
 function openHalf(path: string): Half | { fd: number; base: undefined; size: number } {
   // "a+" would make splice(2) fail with EINVAL, and "w+" would empty it
@@ -88,11 +92,34 @@ export function openJournal(path: string, durable: number | undefined): Journal 
   let kept = headerBytes;
   let closed = false;
 
+  /** Goes on in the other file, with what is kept. Nothing of the old one goes before the new one is whole. */
+  function turn(): void {
+    const carry = Buffer.allocUnsafe(active.size - kept);
+    const from = journal.position();
+    let next: Half;
+    try {
+      next = begin(idle, from, carry.subarray(0, journal.read(carry)));
+    } catch {
+      // no room for the other file: this one goes on, without the pages that are no longer wanted
+      punchHole(active.fd, pageBytes, Math.floor(kept / pageBytes) * pageBytes - pageBytes);
+      return;
+    }
+    ftruncateSync(active.fd, 0);
+    idle = active;
+    active = next;
+    kept = headerBytes;
+  }
+
   const journal: Journal = {
     position: () => active.base + kept - headerBytes,
     end: () => active.base + active.size - headerBytes,
     fill(pipeFd, bytes) {
-      const moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
+      let moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
+      if (moved <= 0 && kept - headerBytes >= emptyAfterBytes) {
+        // the pipe is empty, and then this gives back memory; or the disk is full, and then it may make room
+        turn();
+        moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
+      }
       if (moved <= 0) return 0;
       active.size += moved;
       return moved;
@@ -122,19 +149,7 @@ export function openJournal(path: string, durable: number | undefined): Journal 
       const offset = Math.min(position - active.base + headerBytes, active.size);
       if (offset <= kept) return;
       kept = offset;
-      if (kept === active.size && kept - headerBytes >= 4096) {
-        // all of it is durable elsewhere: a kill within begin() leaves no base, and the taker's position serves
-        active = begin(active, active.base + kept - headerBytes, new Uint8Array());
-        kept = headerBytes;
-      } else if (kept - headerBytes >= turnAfterBytes) {
-        const carry = Buffer.allocUnsafe(active.size - kept);
-        const from = journal.position();
-        const next = begin(idle, from, carry.subarray(0, journal.read(carry)));
-        ftruncateSync(active.fd, 0);
-        idle = active;
-        active = next;
-        kept = headerBytes;
-      }
+      if (kept - headerBytes >= (kept === active.size ? emptyAfterBytes : turnAfterBytes)) turn();
     },
     close() {
       if (closed) return;

@@ -10,7 +10,7 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { makeFolder, removeIfThere } from "#src/lib/files.ts";
-import { growPipe, makeFifo, openInotify, setCloseOnExec, watchOnce } from "#src/lib/libc.ts";
+import { growPipe, makeFifo, openInotify, pipeContent, setCloseOnExec, watchOnce } from "#src/lib/libc.ts";
 import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
@@ -44,6 +44,8 @@ type Pipe = {
   /** looks in a row that found nothing; above the limit the pipe is watched, not looked at */
   quiet: number;
   watched: boolean;
+  /** said to be */
+  stuck: boolean;
   /** the taker wants no more of what is in the journal: asked again at each look, and nothing is added to it */
   refused: boolean;
   /** pieces handed on of the over-long line that is being read */
@@ -106,6 +108,15 @@ export function createCapturePipes(world: World): CapturePipes {
     watches.set(id, pipe);
     pipe.watched = true;
     if (turn(pipe) > 0) pipe.quiet = 0;
+    else if (pipeContent(pipe.fd) > 0) stuck(pipe);
+  }
+
+  /** A pipe that holds something which the journal does not take: its disk is full. Its writer will not write again. */
+  function stuck(pipe: Pipe): void {
+    if (!pipe.stuck) log.error(`output of ${pipe.source} waits in its pipe: ${folder} can't be written (disk full?)`);
+    pipe.stuck = true;
+    pipe.watched = false;
+    pipe.quiet = 0;
   }
 
   /** One look at every pipe in use, then the next one soon or later. */
@@ -118,8 +129,10 @@ export function createCapturePipes(world: World): CapturePipes {
       if (pipe.watched && pipe.quiet > 0) continue;
       const moved = turn(pipe);
       if (moved >= pipe.muchBytes) busy = true;
-      if (moved > 0) pipe.quiet = 0;
-      else pipe.quiet++;
+      if (moved > 0) {
+        pipe.quiet = 0;
+        pipe.stuck = false;
+      } else pipe.quiet++;
       if (pipe.quiet > quietAfterLooks && !pipe.watched && !pipe.refused && output.ready()) watch(pipe);
       if (!pipe.watched || pipe.quiet === 0) inUse = true;
     }
@@ -224,6 +237,7 @@ export function createCapturePipes(world: World): CapturePipes {
       muchBytes,
       quiet: 0,
       watched: false,
+      stuck: false,
       refused: false,
       pieces: 0,
       closed: false,

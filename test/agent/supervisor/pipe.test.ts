@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { closeSync, existsSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
 
 import type { CapturePipes } from "#src/agent/supervisor/output.ts";
 import { createCapturePipes } from "#src/agent/supervisor/pipe.ts";
@@ -226,5 +226,34 @@ describe("captured pipes", () => {
     pipe.finish();
     expect(taker.text.length).toBe(400_000 * "line 000000001 of a long run of many\n".length);
     expect(largest).toBeLessThan(1024 * 1024);
+  });
+});
+
+describe.if(process.getuid?.() === 0)("captured pipes on a full disk (as root, for a small tmpfs)", () => {
+  test("keep the writer waiting, lose nothing, and go on once there is room", async () => {
+    await using folder = temporaryFolder();
+    const disk = folder.at("disk");
+    mkdirSync(disk);
+    // where mounting is not allowed there is no small disk to fill
+    if (!Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]).success) return;
+    try {
+      const taker = createTaker();
+      using pipes = pipesIn(disk, taker);
+      const pipe = pipes.open("app", "stdout");
+      const writer = pipe.openWriter();
+      writeSync(writer, "before\n");
+      await until(() => taker.text === "before\n", "the first line");
+      const filler = folder.at("disk", "filler");
+      Bun.spawnSync(["sh", "-c", `cat /dev/zero > ${filler}`], { stderr: "ignore" });
+      const child = Bun.spawn(["sh", "-c", "seq 1 50000"], { stdout: writer });
+      closeSync(writer);
+      await Bun.sleep(400);
+      unlinkSync(filler);
+      await child.exited;
+      await until(() => taker.text.endsWith("\n50000\n"), "the last line");
+      expect(taker.text).toBe(`before\n${Array.from({ length: 50_000 }, (_, i) => `${i + 1}\n`).join("")}`);
+    } finally {
+      Bun.spawnSync(["umount", "-l", disk]);
+    }
   });
 });
