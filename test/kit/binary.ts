@@ -12,21 +12,23 @@ const top = join(import.meta.dir, "../..");
 /** Everything that the binary is made of, beside the compiler. */
 const parts = ["src", "scripts/build.ts", "package.json", "bun.lock", "tsconfig.json"];
 /** A binary that no test has used for so long is of a source that is gone. */
-const keepMs = 86_400_000;
+const keepMs = 3_600_000;
 
-let built: Promise<string> | undefined;
+const built = new Map<string, Promise<string>>();
 
-/** The path of the binary of this checkout's source; any user may execute it. */
-export function orionBinary(): Promise<string> {
-  return (built ??= findOrBuild());
+/** The path of the binary of this checkout's source, which may say that it is another version; any user may execute it. */
+export function orionBinary(version = ""): Promise<string> {
+  const there = built.get(version) ?? findOrBuild(version);
+  built.set(version, there);
+  return there;
 }
 
-async function findOrBuild(): Promise<string> {
+async function findOrBuild(version: string): Promise<string> {
   const folder = ownFolder();
   for (;;) {
     const key = sourceKey();
-    const path = join(folder, key);
-    if (!existsSync(path)) await build({ outfile: path });
+    const path = join(folder, version === "" ? key : `${key}-${version}`);
+    if (!existsSync(path)) await build(version === "" ? { outfile: path } : { outfile: path, version });
     utimesSync(path, new Date(), new Date());
     // two files that start together may both build: each puts the same content there in one step
     if (sourceKey() === key) {

@@ -71,6 +71,12 @@ export function createDelivery(
     taken();
   }
 
+  /** Bytes at the beginning of a chunk that were written down before the disk refused the rest of it. */
+  function durablePart({ source, stream, bytes, end }: Parameters<Delivery["take"]>[0]): number {
+    const begin = end - bytes.length;
+    return Math.max(0, (spool.position(source, stream) ?? begin) - begin);
+  }
+
   /** Said at once and then each minute: on a full disk it happens many times a second. */
   function sayLost(source: string, lines: number): void {
     unsaidLost += lines;
@@ -129,7 +135,7 @@ export function createDelivery(
       // a hub that takes what there is will make room; without one nobody may wait for the disk
       sender.holdUp();
       if (sender.online()) return false;
-      const lost = chunk.piece === undefined ? countLines(chunk.bytes) : 1;
+      const lost = chunk.piece === undefined ? countLines(chunk.bytes.subarray(durablePart(chunk))) : 1;
       sayLost(chunk.source, lost);
       spool.giveUp(chunk.source, chunk.stream, chunk.end, lost);
       return true;
