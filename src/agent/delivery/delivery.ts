@@ -1,5 +1,6 @@
 /** The door of delivery: facts go in, are durable, are sent, and stay readable for a while. */
 import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
+import { createSeldom } from "#src/lib/seldom.ts";
 import { Fault } from "#src/protocol/fault.ts";
 
 import { createBeat } from "./beat.ts";
@@ -13,7 +14,7 @@ import { createSpool } from "./spool.ts";
 const holdBytes = 32 * 1024 * 1024;
 /** What a power cut can take: entries that were taken but are not yet on the disk itself. */
 const tidyEveryMs = 1_000;
-const sayLostEveryMs = 60_000;
+const sayAgainMs = 60_000;
 /** Quiet rounds after which memory that only a burst needs is given back. */
 const quietRoundsToRelax = 3;
 
@@ -38,9 +39,16 @@ export function createDelivery(
   let sayLostFrom = Number.NEGATIVE_INFINITY;
   const recent = createRecent();
   const client = createClient(options.userAgent);
+  const seldom = createSeldom(clock, sayAgainMs);
+  // what goes wrong with a full disk goes wrong many times a second
+  const spoolLog = {
+    info: (message: string) => log.info(message),
+    warn: (message: string) => void (seldom(message) && log.warn(message)),
+    error: (message: string) => void (seldom(message) && log.error(message)),
+  };
   const spool = createSpool(
     { ...options, path: options.bufferPath },
-    { clock, log, limited: () => !sender.online(), onTaken: (source, ndjson) => recent.add(source, ndjson) },
+    { clock, log: spoolLog, limited: () => !sender.online(), onTaken: (source, ndjson) => recent.add(source, ndjson) },
   );
   const sender = createSender({ spool, client, clock, log, connection, onAcknowledged: tellDrops });
   const beat = createBeat({
@@ -81,7 +89,7 @@ export function createDelivery(
   function sayLost(source: string, lines: number): void {
     unsaidLost += lines;
     if (clock.monotonic() < sayLostFrom) return;
-    sayLostFrom = clock.monotonic() + sayLostEveryMs;
+    sayLostFrom = clock.monotonic() + sayAgainMs;
     log.error(
       `${unsaidLost} lines are lost, the last ones of ${source}: the buffer can't be written, and no acknowledgement makes room in it`,
     );
