@@ -310,16 +310,18 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart=$prefix/bin/orion agent
-# re-reads config and scripts
-ExecReload=/bin/kill -HUP \$MAINPID
+# the daemon is replaced in place by the program that is installed now: applications go on, config and scripts are read
+ExecReload=$prefix/bin/orion agent reexec
 # variables such as ORION_ENDPOINT, if you keep them out of config.json
 EnvironmentFile=-$config_dir/agent.env
 Restart=always
 RestartSec=500ms
 WatchdogSec=60
 TimeoutStopSec=20
-# applications belong to the daemon, which stops them all when it is stopped; when it is killed they go on
+# applications belong to the daemon, which stops them all when it is stopped; when it is killed they go on, and systemd
+# holds their pipes until the next one reads them
 KillMode=process
+FileDescriptorStoreMax=4096
 # an application that is out of memory is not the daemon's end
 OOMPolicy=continue
 TasksMax=infinity
@@ -443,6 +445,11 @@ install_orion() {
     rm -f "$new"
   else
     changed=true
+    # it is needed to replace the daemon, and to go back to when the new one fails
+    if $whole_system && agent_runs; then
+      rm -f "$target.previous"
+      ln "$target" "$target.previous" || warn "$target can't be kept as $target.previous"
+    fi
     # on disk before it has its name, so that a power cut leaves the old or the new program
     sync "$new" 2>/dev/null || sync
     mv -f "$new" "$target" || fail "$target can't be replaced"
@@ -465,21 +472,37 @@ install_orion() {
 
 # Running services go on with the new program; nothing is restarted when nothing has changed.
 start_services() {
-  local service
   if ! systemd_runs; then return 0; fi
   systemctl daemon-reload
   if [ "$1" = true ]; then
-    for service in "${services[@]}"; do
-      if systemctl is-active --quiet "$service"; then
-        systemctl restart "$service" || fail "$service did not start again: see journalctl -u $service"
-        say "restarted $service"
-      fi
-    done
+    if agent_runs; then replace_agent; fi
+    if systemctl is-active --quiet orion-hub; then restart_service orion-hub; fi
   fi
   if $start_hub; then
     systemctl enable --now --quiet orion-hub || fail "orion-hub did not start: see journalctl -u orion-hub"
     say "the hub runs: http://127.0.0.1:8420"
   fi
+}
+
+agent_runs() { systemd_runs && systemctl is-active --quiet orion-agent; }
+
+# The agent is replaced in place, so that its applications go on. When the new program fails, the one before is back by the
+# time that this says so. The program before asks for it: that one works. One that doesn't know how to (exit code 2, wrong
+# usage) is restarted.
+replace_agent() {
+  local program=$prefix/bin/orion.previous said code=0
+  if [ ! -x "$program" ]; then program=$prefix/bin/orion; fi
+  said=$("$program" agent reexec 2>&1) || code=$?
+  case $code in
+    0) say "replaced the running orion-agent; its applications go on" ;;
+    2) restart_service orion-agent ;;
+    *) fail "the running orion-agent goes on with the program before: ${said#orion: }" ;;
+  esac
+}
+
+restart_service() {
+  systemctl restart "$1" || fail "$1 did not start again: see journalctl -u $1"
+  say "restarted $1"
 }
 
 next_step() {
@@ -522,7 +545,7 @@ uninstall_orion() {
     if systemd_runs; then systemctl daemon-reload; fi
   fi
   if [ ! -e "$target" ]; then say "$target is not there"; fi
-  reason=$(rm -f "$target" 2>&1) || fail "$target can't be removed: ${reason##*: }"
+  reason=$(rm -f "$target" "$target.previous" 2>&1) || fail "$target can't be removed: ${reason##*: }"
   if ! $whole_system; then
     say "removed $target; the data of 'orion up' stays in ~/.local/share/orion"
   elif $purge; then

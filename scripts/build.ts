@@ -16,6 +16,8 @@ export type BuildOptions = {
   readonly target?: Bun.Build.CompileTarget;
   /** the Bun executable to put the program into; this one if left out */
   readonly executablePath?: string;
+  /** what `orion --version` says, instead of package.json's */
+  readonly version?: string;
 };
 
 /** Writes the executable `outfile` in one step, and its folder when missing. Throws when anything does not compile. */
@@ -46,6 +48,7 @@ async function compile(outfile: string, options: BuildOptions): Promise<void> {
     splitting: true,
     // stacks of a binary in the field should name files and lines; it costs nothing until an error is printed
     sourcemap: "linked",
+    ...(options.version === undefined ? {} : { define: { BUILT_VERSION: JSON.stringify(options.version) } }),
     compile: {
       outfile,
       autoloadDotenv: false,

@@ -39,6 +39,7 @@ const table: readonly Row[] = [
   { room: "src/agent/delivery", mayImport: facts, why: sibling },
   { room: "src/agent/ipc", mayImport: facts, why: sibling },
   { room: "src/agent/metrics", mayImport: facts, why: sibling },
+  { room: "src/agent/succession", mayImport: facts, why: sibling },
   { room: "src/agent/supervisor", mayImport: facts, why: sibling },
 
   {
@@ -106,7 +107,7 @@ const words: readonly Word[] = [
   {
     name: "Bun.spawn",
     pattern: /\bBun\s*\.\s*(?:spawn|spawnSync|\$)/,
-    only: ["src/agent/supervisor"],
+    only: ["src/agent/supervisor", "src/lib/program.ts"],
     why: "whoever starts a process must be able to stop its whole tree",
   },
   {

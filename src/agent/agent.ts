@@ -2,13 +2,14 @@
 import { readFileSync } from "node:fs";
 
 import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
 import { releaseOwnCode } from "#src/lib/own-memory.ts";
 import { parseBootId } from "#src/procfs/boot-id.ts";
 import type { LogLevel } from "#src/protocol/config.ts";
-import { reasonOf } from "#src/protocol/fault.ts";
-import type { Problem, StatusAnswer } from "#src/protocol/ipc.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import type { PingAnswer, Problem, ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
 
-import { takeLock } from "./daemon/lock.ts";
+import { type Lock, takeLock } from "./daemon/lock.ts";
 import type { Tempo } from "./daemon/tempo.ts";
 import { createDelivery } from "./delivery/delivery.ts";
 import { makeConfigFolder, makeRunFolder } from "./folders.ts";
@@ -21,6 +22,8 @@ import { createOrders, createTurns } from "./orders.ts";
 import { createProblemTeller, deliveryProblems, restartProblems } from "./problems.ts";
 import { openScriptsFile } from "./scripts-file.ts";
 import type { SettingsSource } from "./settings.ts";
+import type { Beginning, Kept, Succession } from "./succession/door.ts";
+import type { DescriptorStore } from "./supervisor/output.ts";
 import { createCapturePipes } from "./supervisor/pipe.ts";
 import type { OutputPort } from "./supervisor/ports.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
@@ -43,6 +46,14 @@ export type AgentWorld = {
   readonly version: string;
   /** left out where the agent shares its process, as with the trial's hub */
   readonly tempo?: Tempo;
+  /** how this process is replaced in place; left out where it is not the agent's alone */
+  readonly succession?: Succession;
+  /** keeps copies of the pipes while no agent is there */
+  readonly store?: DescriptorStore;
+  /** A successor takes over from here on. */
+  readonly handingOver?: () => void;
+  /** It could not, and nothing runs here any more. */
+  readonly handOverFailed?: (error: unknown) => void;
   readonly log: {
     debug(message: string): void;
     info(message: string): void;
@@ -70,7 +81,7 @@ export type Agent = {
 
 /** Builds an agent; nothing is touched before `start`. */
 export function createAgent(settings: SettingsSource, world: AgentWorld): Agent {
-  const { clock, log, version, tempo } = world;
+  const { clock, log, version, tempo, succession } = world;
   const { paths } = settings;
   const built = settings.current();
   const { procPath, diskPath, buffer } = built.config;
@@ -102,7 +113,8 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       return delivery.take(chunk);
     },
   };
-  const pipes = createCapturePipes({ runDir: paths.runDir, output, clock, log });
+  const store = world.store === undefined ? {} : { store: world.store };
+  const pipes = createCapturePipes({ runDir: paths.runDir, output, clock, log, ...store });
   const supervisor = createSupervisor({
     runDir: paths.runDir,
     procPath: "/proc",
@@ -115,7 +127,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   });
   const scriptsFile = openScriptsFile(paths.scripts, `${paths.runDir}/scripts.last.json`);
   const inTurn = createTurns();
-  const orders = createOrders({ delivery, supervisor, scriptsFile, status, reload }, inTurn);
+  const orders = createOrders({ delivery, supervisor, scriptsFile, ping, status, reload, reexec }, inTurn);
   const ipc = createIpcServer(paths.socket, orders, (message) => log.error(message));
   const tell = createProblemTeller(log);
 
@@ -123,12 +135,15 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   const heartbeatMetrics = lazily(() => metrics.openReader());
   const statusMetrics = lazily(() => metrics.openReader());
   let connection = built.connection;
-  let previousPid: number | undefined;
+  let beginning: Beginning | undefined;
+  let began = "start";
   let cancelLook: Cancel | undefined;
   /** between the end of the start and the beginning of the stop */
   let running = false;
   /** the hub was told of the start, so it is told of the stop */
   let announced = false;
+  /** being replaced by a successor */
+  let leaving = false;
   let settled = false;
 
   function figures(reader: { read(): StatusAnswer["system"] }) {
@@ -149,7 +164,21 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       ...scriptsFile.problems(),
       ...supervisor.problems(),
       ...metrics.problems(),
+      ...(beginning?.problems ?? []),
     ];
+  }
+
+  function ping(): PingAnswer {
+    return {
+      pong: true,
+      pid: process.pid,
+      version,
+      startedAt,
+      program: succession?.program ?? null,
+      began,
+      rolledBack: beginning?.rolledBack === true,
+      settled: !leaving && succession?.onProbation() !== true,
+    };
   }
 
   function status(): StatusAnswer {
@@ -214,24 +243,61 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
     });
   }
 
-  let lock: { release(): void } | undefined;
+  /** Answers when a successor is found fit; then hands over to it, before any other order that changes the set of scripts. */
+  function reexec(): Promise<ReexecAnswer> {
+    if (succession === undefined) {
+      const hint = "Stop the command that runs it, and start it again";
+      throw new Fault("conflict", "this agent is a part of another process and can't be replaced", { hint });
+    }
+    const found = inTurn(() => succession.prepare());
+    keep(
+      inTurn(async () => handOver(succession, await found)),
+      // a successor that is not fit: the caller is told why
+      () => {},
+    );
+    return found;
+  }
+
+  async function handOver(successor: Succession, { version: next, changed }: ReexecAnswer): Promise<void> {
+    if (!running) return;
+    leaving = true;
+    log.info(`orion agent ${version} hands over to ${changed ? `version ${next}` : "itself"}`);
+    world.handingOver?.();
+    try {
+      await successor.become(async () => {
+        const kept: Kept = { lock: null, pipes: [] };
+        await life.stop({ reason: "replaced", keep: true, kept });
+        return kept;
+      });
+    } catch (error) {
+      log.error(`the successor could not take over: ${reasonOf(error)}`);
+      world.handOverFailed?.(error);
+    }
+  }
+
+  let lock: Lock | undefined;
   const life = createLife(log, [
     {
       start() {
         makeRunFolder(paths.runDir);
-        const taken = takeLock(paths.runDir);
-        lock = taken;
-        previousPid = taken.previous;
+        beginning = succession?.takeUp();
+        lock = takeLock(paths.runDir, beginning?.lock);
+        if (beginning !== undefined) ({ began } = beginning);
+        else if (lock.previous !== undefined) began = `start after pid ${lock.previous} ended without a stop`;
         const { config } = settings.current();
         log.setLevel(config.logLevel);
         // their spans begin now, so that the first heartbeat has figures
         heartbeatMetrics();
         statusMetrics();
-        log.info(`orion agent ${version} starts, pid ${process.pid}, run folder ${paths.runDir}`);
+        log.info(`orion agent ${version} begins (${began}), pid ${process.pid}, run folder ${paths.runDir}`);
       },
-      stop() {
+      stop({ kept }) {
         // without the lock another agent lives here, and the log is its own
         if (lock === undefined) return;
+        if (kept !== undefined) {
+          kept.lock = lock.handOver();
+          return;
+        }
         log.info("orion agent has stopped");
         lock.release();
         lock = undefined;
@@ -242,27 +308,31 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
         makeConfigFolder(paths.configDir);
         delivery.open();
       },
-      stop: () => delivery.stop(lastSendMs),
+      // what is not sent yet is the successor's to send
+      stop: ({ kept }) => delivery.stop(kept === undefined ? lastSendMs : 0),
     },
     {
       async start() {
         await supervisor.start(scriptsFile.load());
+        succession?.pipesAreOpen();
         tell([...settings.problems(), ...scriptsFile.problems()]);
       },
-      async stop({ reason, keep }) {
-        await supervisor.stop({ keep });
+      async stop({ reason, keep: leave, kept }) {
+        kept?.pipes.push(...pipes.handOver());
+        await supervisor.stop({ keep: leave });
         pipes.stop();
-        if (announced) delivery.emit({ type: "agent.stopped", at: timestamp(clock.now()), reason });
+        if (announced && kept === undefined)
+          delivery.emit({ type: "agent.stopped", at: timestamp(clock.now()), reason });
       },
     },
-    { start: () => ipc.start(), stop: () => ipc.stop() },
+    { start: () => ipc.start(), stop: ({ kept }) => ipc.stop({ replaced: kept !== undefined }) },
     {
       start() {
-        const reason = previousPid === undefined ? "start" : `start after pid ${previousPid} ended without a stop`;
         announced = true;
-        delivery.emit({ type: "agent.started", at: timestamp(clock.now()), version, reason });
+        delivery.emit({ type: "agent.started", at: timestamp(clock.now()), version, reason: began });
         delivery.start();
         running = true;
+        succession?.serving(clock);
         lookIn(settingsLookMs);
       },
       stop() {
@@ -274,7 +344,12 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
 
   return {
     start: () => life.start(),
-    stop: ({ reason = "stop", keep = false } = {}) => life.stop({ reason, keep }),
+    async stop({ reason = "stop", keep: leave = false } = {}) {
+      succession?.stopping(reason);
+      // too late: the successor is told, and stops
+      if (leaving) return await new Promise<never>(() => {});
+      await life.stop({ reason, keep: leave });
+    },
     status,
     reload,
     beat: () => delivery.beat(),

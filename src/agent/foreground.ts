@@ -2,19 +2,56 @@
 import { fstatSync, writeSync } from "node:fs";
 
 import { systemClock } from "#src/lib/clock.ts";
+import { endsWithItsContainer } from "#src/lib/container.ts";
 import { keep } from "#src/lib/keep.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
+import type { Problem } from "#src/protocol/ipc.ts";
 import { version as ownVersion } from "#src/protocol/version.ts";
 
 import { createAgent } from "./agent.ts";
 import { openLog } from "./daemon/log.ts";
-import { createNotifier } from "./daemon/notify.ts";
+import { closeListenFds, createNotifier } from "./daemon/notify.ts";
 import { handleSignals } from "./daemon/signals.ts";
+import { isRestart } from "./daemon/systemd.ts";
 import { createTempo } from "./daemon/tempo.ts";
+import { checkScriptsFile } from "./scripts-file.ts";
 import { type Environment, openSettings } from "./settings.ts";
+import { takeStopSignals } from "./succession/execute.ts";
+import { guard } from "./succession/guard.ts";
+import { createSuccession } from "./succession/succession.ts";
 
 /** systemd's units give 20 s; this is what the agent promises. */
 const stopWithinMs = 15_000;
+
+/**
+ * What `orion agent --check` says: reads settings and scripts as a start would, and does nothing else.
+ * @returns what a start would leave out because it is wrong, and what is merely worth a look
+ * @throws {Fault} when an agent could not start at all
+ */
+export function checkAgent(options: { readonly env: Environment; readonly dir?: string | undefined }): {
+  readonly broken: readonly Problem[];
+  readonly odd: readonly Problem[];
+} {
+  const settings = openSettings({ ...options, version: ownVersion });
+  const broken = [...settings.broken(), ...checkScriptsFile(settings.paths.scripts)];
+  return { broken, odd: settings.problems().filter((problem) => !broken.includes(problem)) };
+}
+
+/**
+ * Watches a daemon that is being replaced, until its successor has proved itself; see succession/guard.ts.
+ * @throws {Fault} when that daemon is not being replaced
+ */
+export async function runGuard(options: {
+  readonly env: Environment;
+  readonly daemon: number;
+  readonly program: string;
+  readonly runDir: string;
+  readonly logFile: string;
+}): Promise<void> {
+  const { logFile: path, ...watched } = options;
+  const log = openLog({ path, level: "info", clock: systemClock, fallback: print });
+  await guard({ ...watched, log });
+}
 
 /**
  * The agent in the foreground, until it is signalled: what systemd and the Docker image start. SIGTERM and SIGINT stop
@@ -26,8 +63,11 @@ export async function runAgent(options: {
   readonly env: Environment;
   readonly dir?: string | undefined;
   readonly version?: string;
+  /** scripts outlive a restart by systemd, as with `keepOnRestart` */
+  readonly keep?: boolean;
 }): Promise<number> {
   const { env, dir, version = ownVersion } = options;
+  closeListenFds(env);
   const settings = openSettings({ env, dir, version });
   const clock = systemClock;
   const log = openLog({
@@ -37,9 +77,20 @@ export async function runAgent(options: {
     mirror: isTerminal(2) ? print : undefined,
     fallback: print,
   });
-  const agent = createAgent(settings, { clock, log, version, tempo: createTempo() });
   const notifier = createNotifier(env, clock);
   const ended = Promise.withResolvers<number>();
+  const { runDir, logFile } = settings.paths;
+  const succession = createSuccession({ runDir, logFile, version, env, log });
+  const agent = createAgent(settings, {
+    clock,
+    log,
+    version,
+    tempo: createTempo(),
+    succession,
+    store: notifier,
+    handingOver: () => notifier.reloading(),
+    handOverFailed: (error) => ended.reject(error),
+  });
   let stopping = false;
 
   const release = handleSignals({
@@ -52,7 +103,7 @@ export async function runAgent(options: {
         ended.resolve(1);
       });
       keep(
-        agent.stop({ reason: signal }).then(() => ended.resolve(0)),
+        stop(signal).then(() => ended.resolve(0)),
         ended.reject,
       );
     },
@@ -72,6 +123,15 @@ export async function runAgent(options: {
     error: (message) => log.error(message),
   });
 
+  takeStopSignals();
+
+  async function stop(signal: string): Promise<void> {
+    const wanted = options.keep === true || settings.current().config.keepOnRestart;
+    const leave = wanted && signal === "SIGTERM" && (await isRestart(env));
+    if (leave) log.info("systemd restarts the service: scripts go on");
+    await agent.stop({ reason: leave ? "restart" : signal, keep: leave });
+  }
+
   function summary(): string {
     const { scripts, delivery } = agent.status();
     const up = scripts.filter((script) => script.state === "running").length;
@@ -80,7 +140,14 @@ export async function runAgent(options: {
 
   try {
     await agent.start();
+    if (endsWithItsContainer(process.pid)) {
+      log.info(
+        "this container ends with the agent, and then its applications do: they only outlive an agent on a host",
+      );
+    }
     if (!stopping) notifier.ready(summary());
+    const signal = succession.askedToStop();
+    if (signal !== undefined) process.kill(process.pid, signal);
     return await ended.promise;
   } finally {
     notifier.close();

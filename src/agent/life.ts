@@ -1,11 +1,15 @@
 /** Parts that start in order and stop in reverse, whatever happens in between. */
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 
+import type { Kept } from "./succession/door.ts";
+
 export type StopOptions = {
   /** why, for the hub and the log */
   readonly reason: string;
   /** leave the scripts running for the next agent */
   readonly keep: boolean;
+  /** set when a successor takes this process over: the descriptors that stay open for it are put here */
+  readonly kept?: Kept;
 };
 
 /** One part: how it starts, and how that is undone, also when the start got only half way. */

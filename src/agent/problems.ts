@@ -34,7 +34,7 @@ export function restartProblems(built: Config, now: Config): readonly Problem[] 
     {
       what: "a changed setting is not in force yet",
       why,
-      todo: "Restart the agent; scripts that run are stopped with it",
+      todo: "Let the agent begin anew, scripts go on: orion agent reexec",
     },
   ];
 }

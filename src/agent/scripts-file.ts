@@ -97,6 +97,15 @@ export function openScriptsFile(path: string, lastGoodPath: string): ScriptsFile
   };
 }
 
+/** What is wrong in the file at `path`, without a daemon around it. */
+export function checkScriptsFile(path: string): readonly Problem[] {
+  const contents = readContents(path);
+  if ("broken" in contents) return [contents.broken];
+  const found: Problem[] = [];
+  validEntries(contents.entries, path, [], found);
+  return found;
+}
+
 function readContents(path: string): Contents {
   const file = readOwnedFile(path);
   if (file.state === "absent") return { entries: [] };

@@ -22,6 +22,9 @@ export type Settings = {
   readonly userAgent: string;
 };
 
+/** What is wrong, by whether it costs a setting. */
+type Found = { readonly broken: Problem[]; readonly odd: Problem[] };
+
 /** Settings that follow their files. */
 export type SettingsSource = {
   readonly paths: Paths;
@@ -30,6 +33,8 @@ export type SettingsSource = {
   current(): Settings;
   /** What is wrong with the files now; the settings go on without it. */
   problems(): readonly Problem[];
+  /** Those of them that cost a setting: an agent that starts now would run without it. */
+  broken(): readonly Problem[];
   /** Reads the files again when they have changed (a stat(2) each when not). @returns whether anything was read */
   refresh(): boolean;
 };
@@ -59,20 +64,19 @@ export function openSettings(options: {
   const files = tokenFile === undefined ? [paths.config] : [paths.config, tokenFile.path];
   const stampNow = (): string => files.map(fileStamp).join(" ");
 
-  let problems: readonly Problem[] = [];
+  let found: Found = { broken: [], odd: [] };
   let lastGood: Partial<Config> = {};
   let lastToken: string | undefined;
   let stamp = stampNow();
   let settings = read();
 
   function read(): Settings {
-    const found: Problem[] = [];
+    found = { broken: [], odd: [] };
     lastGood = readConfigFile(paths.config, lastGood, found);
     if (tokenFile !== undefined) lastToken = readTokenFile(tokenFile, found) ?? lastToken;
     const token = lastToken === undefined ? {} : { token: lastToken };
     const merged = config.parse({ ...lastGood, ...token, ...fromEnvironment.values });
-    const connection = connectionOf(merged, paths.config, found);
-    problems = found;
+    const connection = connectionOf(merged, paths.config, found.odd);
     return { config: merged, connection, userAgent: `${fromEnvironment.product}/${version}` };
   }
 
@@ -80,7 +84,8 @@ export function openSettings(options: {
     paths,
     inherit: pick(env, inheritedNames),
     current: () => settings,
-    problems: () => problems,
+    problems: () => [...found.broken, ...found.odd],
+    broken: () => found.broken,
     refresh() {
       const now = stampNow();
       if (now === stamp) return false;
@@ -156,36 +161,36 @@ function checkVariable(variable: string, key: (typeof environmentNames)[Environm
 }
 
 /** The keys of `config.json` that are valid; for what is wrong, the last good value stays in force. */
-function readConfigFile(path: string, lastGood: Partial<Config>, found: Problem[]): Partial<Config> {
+function readConfigFile(path: string, lastGood: Partial<Config>, { broken, odd }: Found): Partial<Config> {
   const file = readOwnedFile(path);
   if (file.state === "absent") return {};
   const what = `the config file ${path}`;
   const kept = Object.keys(lastGood).length === 0 ? "it is left out" : "the last good settings stay in force";
   if (file.state === "refused") {
-    found.push({ what: `${what} is not used`, why: `${file.why}; ${kept}`, todo: file.todo });
+    broken.push({ what: `${what} is not used`, why: `${file.why}; ${kept}`, todo: file.todo });
     return lastGood;
   }
   const json = parseJson(file.text);
   if (!json.ok) {
     const { line, column, reason } = json.failure;
     const why = `line ${line}, column ${column}: ${reason}; ${kept}`;
-    found.push({ what: `${what} is not valid JSON`, why, todo: `Mend ${path}, line ${line}` });
+    broken.push({ what: `${what} is not valid JSON`, why, todo: `Mend ${path}, line ${line}` });
     return lastGood;
   }
   const value = json.value;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    found.push({ what: `${what} is not valid`, why: `it must hold a JSON object; ${kept}`, todo: `Mend ${path}` });
+    broken.push({ what: `${what} is not valid`, why: `it must hold a JSON object; ${kept}`, todo: `Mend ${path}` });
     return lastGood;
   }
-  return validKeys(value, path, lastGood, found);
+  return validKeys(value, path, lastGood, { broken, odd });
 }
 
-function validKeys(value: object, path: string, lastGood: Partial<Config>, found: Problem[]): Partial<Config> {
+function validKeys(value: object, path: string, lastGood: Partial<Config>, { broken, odd }: Found): Partial<Config> {
   const entries: Record<string, unknown> = { ...value };
   const unknown = Object.keys(entries).filter((key) => !knownKeys.has(key));
   if (unknown.length > 0) {
     const why = `no such setting: ${unknown.join(", ")}`;
-    found.push({
+    odd.push({
       what: `${path} holds keys that are not known`,
       why,
       todo: `Check their spelling or remove them from ${path}`,
@@ -197,20 +202,20 @@ function validKeys(value: object, path: string, lastGood: Partial<Config>, found
     const before: unknown = Reflect.get(lastGood, key);
     const kept = before === undefined ? "the default is used" : "the last good value is used";
     const why = `${describeIssue(issue, value)}; ${kept}`;
-    found.push({ what: `a setting in ${path} is not valid`, why, todo: `Correct ${key} in ${path}` });
+    broken.push({ what: `a setting in ${path} is not valid`, why, todo: `Correct ${key} in ${path}` });
     if (before === undefined) delete entries[key];
     else entries[key] = before;
   }
   return entries;
 }
 
-function readTokenFile(file: TokenFile, found: Problem[]): string | undefined {
+function readTokenFile(file: TokenFile, { broken }: Found): string | undefined {
   // a secret that an orchestrator mounts belongs to whoever it likes: only its text counts
   const read = readOwnedFile(file.path, { anyOwner: true });
   const token = read.state === "text" ? read.text.trim() : "";
   if (token !== "") return token;
   const why = read.state === "absent" ? "there is no such file" : read.state === "refused" ? read.why : "it is empty";
-  found.push({
+  broken.push({
     what: `the agent token can't be read from ${file.path} (${file.variable})`,
     why,
     todo: `Put the token into ${file.path}; it is picked up without a restart`,

@@ -87,6 +87,7 @@ export type RawAnswer = {
   readonly error?: unknown;
   readonly code?: unknown;
   readonly hint?: unknown;
+  readonly replaced?: unknown;
 };
 
 /** The daemon answered `ok: false`. */

@@ -1,8 +1,10 @@
 /** Client of the daemon's socket: one JSON object a line, each way, answers in the order of the requests. */
+import { keep } from "#src/lib/keep.ts";
 import type { IpcRequestInput } from "#src/protocol/ipc.ts";
 
 import { CliFault, exitCodes } from "./exit.ts";
-import { type RawAnswer, followEnded, hungUp, notAnswering, refused, unreachable } from "./daemon-faults.ts";
+import { type RawAnswer, followEnded, hungUp, notAnswering, refused } from "./daemon-faults.ts";
+import { openSocket } from "./daemon-socket.ts";
 
 /** Milliseconds that the daemon may take for an answer it has at hand. */
 export const answerTimeoutMs = 10_000;
@@ -24,10 +26,14 @@ export type Daemon = {
   close(): void;
 };
 
-/** What a line from the daemon says. */
-type Answer = { readonly data: unknown } | CliFault;
-/** Takes the next answer; false: it wants more. */
-type Waiting = (answer: Answer) => boolean;
+/** What a line from the daemon says. `replaced`: it looks at nothing any more, and its successor is to be asked. */
+type Answer = { readonly data: unknown } | CliFault | "replaced";
+/** A request that was not answered yet. */
+type Waiting = {
+  readonly line: string;
+  /** Takes the next answer; false: it wants more. */
+  readonly settle: (answer: Exclude<Answer, "replaced">) => boolean;
+};
 
 /** @throws {CliFault} with exit code 3 when nobody listens, saying why and what to do */
 export async function connectDaemon(socketPath: string): Promise<Daemon> {
@@ -36,15 +42,32 @@ export async function connectDaemon(socketPath: string): Promise<Daemon> {
   const decoder = new TextDecoder();
   let partial = "";
   let ended: CliFault | undefined;
+  let moving = false;
 
   const end = (fault: CliFault): void => {
     ended ??= fault;
-    for (const settle of waiting.splice(0)) settle(ended);
+    for (const { settle } of waiting.splice(0)) settle(ended);
   };
   const receive = (bytes: Uint8Array): void => {
     const lines = (partial + decoder.decode(bytes, { stream: true })).split("\n");
     partial = lines.pop() ?? "";
-    for (const line of lines) if (waiting[0]?.(readAnswer(line)) === true) waiting.shift();
+    for (const line of lines) {
+      const answer = readAnswer(line);
+      if (answer === "replaced") moving = true;
+      else if (waiting[0]?.settle(answer) === true) waiting.shift();
+    }
+  };
+  const closed = (error?: Error): void => {
+    if (!moving || ended !== undefined) return end(hungUp(error));
+    moving = false;
+    keep(move(), (failure) => end(failure instanceof CliFault ? failure : hungUp(failure)));
+  };
+  /** To the successor, with everything that the daemon before has not looked at. */
+  const move = async (): Promise<void> => {
+    socket = await openSocket(socketPath, handlers);
+    unsent.splice(0);
+    if (waiting.length > 0) unsent.push(Buffer.from(waiting.map(({ line }) => line).join("")));
+    flush();
   };
   const flush = (): void => {
     for (let first = unsent[0]; first !== undefined; first = unsent[0]) {
@@ -56,8 +79,12 @@ export async function connectDaemon(socketPath: string): Promise<Daemon> {
       unsent.shift();
     }
   };
-  const send = (request: IpcRequestInput): void => {
-    unsent.push(Buffer.from(`${JSON.stringify(request)}\n`));
+  const send = (request: IpcRequestInput, settle: Waiting["settle"]): void => {
+    const line = `${JSON.stringify(request)}\n`;
+    waiting.push({ line, settle });
+    // what waits for the successor goes out when it is there
+    if (moving) return;
+    unsent.push(Buffer.from(line));
     // what is asked in one turn goes out in one write, see below
     if (unsent.length === 1) queueMicrotask(gather);
   };
@@ -66,25 +93,25 @@ export async function connectDaemon(socketPath: string): Promise<Daemon> {
     flush();
   };
 
-  const socket = await open(socketPath, {
+  const handlers: Bun.SocketHandler<undefined> = {
     data: (_, bytes) => receive(bytes),
     drain: () => flush(),
-    close: () => end(hungUp()),
-    error: (_, error) => end(hungUp(error)),
-  });
+    close: () => closed(),
+    error: (_, error) => closed(error),
+  };
+  let socket = await openSocket(socketPath, handlers);
 
   return {
     request(request, timeoutMs = answerTimeoutMs) {
       const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       if (ended !== undefined) return Promise.reject(ended);
       const timer = timeoutMs === 0 ? undefined : setTimeout(() => end(notAnswering(timeoutMs)), timeoutMs);
-      waiting.push((answer) => {
+      send(request, (answer) => {
         clearTimeout(timer);
         if (answer instanceof CliFault) reject(answer);
         else resolve(answer.data);
         return true;
       });
-      send(request);
       return promise;
     },
     async follow(request, onData) {
@@ -92,14 +119,13 @@ export async function connectDaemon(socketPath: string): Promise<Daemon> {
       let come: unknown[] = [];
       let failure: CliFault | undefined;
       let wake = Promise.withResolvers<void>();
-      waiting.push((answer) => {
+      send(request, (answer) => {
         if (answer instanceof CliFault) failure = answer;
         else come.push(answer.data);
         if (come.length === followBacklog) socket.pause();
         wake.resolve();
         return answer instanceof CliFault;
       });
-      send(request);
       for (;;) {
         await wake.promise;
         wake = Promise.withResolvers<void>();
@@ -118,14 +144,6 @@ export async function connectDaemon(socketPath: string): Promise<Daemon> {
   };
 }
 
-async function open(socketPath: string, handlers: Bun.SocketHandler<undefined>): Promise<Bun.Socket> {
-  try {
-    return await Bun.connect({ unix: socketPath, socket: handlers });
-  } catch (error) {
-    throw await unreachable(socketPath, error);
-  }
-}
-
 /** A light check of shape: the daemon is our own, and the schema library would cost more than the whole answer. */
 function readAnswer(line: string): Answer {
   let answer: RawAnswer | null;
@@ -139,5 +157,6 @@ function readAnswer(line: string): Answer {
       "Are both of the same version?",
     );
   }
-  return answer?.ok === true ? { data: answer.data } : refused(answer ?? {});
+  if (answer?.ok === true) return { data: answer.data };
+  return answer?.replaced === true ? "replaced" : refused(answer ?? {});
 }

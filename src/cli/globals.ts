@@ -34,13 +34,17 @@ export function takeGlobals(argv: readonly string[]): Globals {
     if (token === "--json") json = true;
     else if (token === "--no-color") plain = true;
     else if (token === "--help" || token === "-h") help = true;
-    else if (token === "--version" || token === "-v") version = true;
+    else if ((token === "--version" && !isRelease(rest, argv[i + 1])) || token === "-v") version = true;
     else if (token === "--dir") dir = folder(argv[++i]);
     else if (token.startsWith("--dir=")) dir = folder(token.slice("--dir=".length));
     else rest.push(token);
   }
   return { dir, json, plain, help, version, rest };
 }
+
+/** `orion upgrade --version 1.2.3` names a release; everywhere else `--version` asks for ours. */
+const isRelease = (words: readonly string[], next: string | undefined): boolean =>
+  words[0] === "upgrade" && next !== undefined && !next.startsWith("-");
 
 function folder(value: string | undefined): string {
   if (value === undefined || value === "" || value.startsWith("--")) {

@@ -42,8 +42,9 @@ function renderOverview(): string {
 function rowsOf(prefix: string, node: Node): Row[] {
   if (node.hidden === true) return [];
   const name = `${prefix}${node.name}`;
-  if (node.children !== undefined) return node.children.flatMap((child) => rowsOf(`${name} `, child));
-  return [[node.usage === undefined ? name : `${name} ${node.usage}`, node.summary]];
+  const own: Row = [node.usage === undefined ? name : `${name} ${node.usage}`, node.summary];
+  const inner = (node.children ?? []).flatMap((child) => rowsOf(`${name} `, child));
+  return node.load === undefined ? inner : [own, ...inner];
 }
 
 function renderGroup(name: string, node: Node): string {
@@ -63,6 +64,7 @@ function renderCommand(name: string, node: Node, command: Command): string {
   const entries = Object.entries(command.args);
   const words = entries.filter(([, definition]) => definition.type === "positional");
   const flags = entries.filter(([, definition]) => definition.type !== "positional");
+  const inner = (node.children ?? []).flatMap((child) => rowsOf(`${name} `, child));
   const usage = [
     name,
     ...words.map(([key, definition]) => wordUsage(key, definition)),
@@ -73,6 +75,7 @@ function renderCommand(name: string, node: Node, command: Command): string {
   if (words.length > 0)
     lines.push("", "Words", ...columns(words.map(([key, { description = "" }]) => [key, description])));
   if (flags.length > 0) lines.push("", "Flags", ...columns(flags.map(([key, definition]) => flagRow(key, definition))));
+  if (inner.length > 0) lines.push("", "Commands", ...columns(inner));
   lines.push("", "Flags of every command", ...columns(globalRows()));
   if (command.examples !== undefined) lines.push("", "Examples", ...command.examples.map((example) => `  ${example}`));
   return [...lines, ""].join("\n");

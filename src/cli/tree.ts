@@ -20,6 +20,25 @@ export const tree: readonly Node[] = [
     name: "agent",
     summary: "run the agent in the foreground (what systemd and Docker start)",
     load: async () => (await import("./commands/agent.ts")).agent,
+    children: [
+      {
+        name: "reexec",
+        summary: "replace the running daemon in place; applications go on",
+        load: async () => (await import("./commands/reexec.ts")).reexec,
+      },
+      {
+        name: "guard",
+        summary: "watch over the daemon's successor (started by the agent)",
+        hidden: true,
+        load: async () => (await import("./commands/guard.ts")).guard,
+      },
+    ],
+  },
+  {
+    name: "upgrade",
+    usage: "[--version X]",
+    summary: "fetch a release and go over to it; applications go on",
+    load: async () => (await import("./commands/upgrade.ts")).upgrade,
   },
   {
     name: "hub",

@@ -22,6 +22,7 @@ const signatures = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   listen: { args: ["i32", "i32"], returns: "i32" },
   madvise: { args: ["u64", "u64", "i32"], returns: "i32" },
+  sendmsg: { args: ["i32", "ptr", "i32"], returns: "i64" },
   execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
@@ -140,11 +141,8 @@ const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
  * an `@`. See unix(7) and sendto(2). @returns false when it was not sent
  */
 export function sendDatagram(address: string, text: string): boolean {
-  const abstract = address.startsWith("@");
-  // sun_path: a path ends with a NUL, an abstract name begins with one
-  const name = Buffer.from(abstract ? `\0${address.slice(1)}` : `${address}\0`);
-  if (name.length > 108) return false;
-  const destination = Buffer.concat([Uint8Array.of(AF_UNIX, 0), name]);
+  const destination = unixAddress(address);
+  if (destination === undefined) return false;
   const message = Buffer.from(text);
   const fd = libc().socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
   if (fd === -1) return false;
@@ -156,6 +154,45 @@ export function sendDatagram(address: string, text: string): boolean {
     ptr(destination),
     destination.length,
   );
+  closeSync(fd);
+  return Number(sent) === message.length;
+}
+
+/** struct sockaddr_un of unix(7); undefined when the name is too long for it. */
+function unixAddress(address: string): Buffer | undefined {
+  // sun_path: a path ends with a NUL, an abstract name begins with one
+  const name = Buffer.from(address.startsWith("@") ? `\0${address.slice(1)}` : `${address}\0`);
+  return name.length > 108 ? undefined : Buffer.concat([Uint8Array.of(AF_UNIX, 0), name]);
+}
+
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+
+/**
+ * Sends one datagram with a copy of a descriptor, as `sendDatagram` does: sendmsg(2) with SCM_RIGHTS, see unix(7) and
+ * cmsg(3). The layouts are those of 64-bit Linux, the same in glibc and musl.
+ */
+export function sendDescriptor(address: string, text: string, descriptor: number): boolean {
+  const name = unixAddress(address);
+  if (name === undefined) return false;
+  const message = Buffer.from(text);
+  // struct iovec: base, length
+  const vector = BigUint64Array.of(BigInt(ptr(message)), BigInt(message.length));
+  // struct cmsghdr: length with the header (8 bytes), level, type; then the descriptor, padded to 8
+  const control = new Int32Array([20, 0, SOL_SOCKET, SCM_RIGHTS, descriptor, 0]);
+  // struct msghdr: name, its length, vector, how many, control, its length, flags
+  const header = BigUint64Array.of(
+    BigInt(ptr(name)),
+    BigInt(name.length),
+    BigInt(ptr(vector)),
+    1n,
+    BigInt(ptr(control)),
+    BigInt(control.byteLength),
+    0n,
+  );
+  const fd = libc().socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  if (fd === -1) return false;
+  const sent = libc().sendmsg(fd, ptr(header), MSG_DONTWAIT_NOSIGNAL);
   closeSync(fd);
   return Number(sent) === message.length;
 }

@@ -31,6 +31,8 @@ export const config = z.looseObject({
   diskPath: z._default(z.string().check(z.minLength(1)), "/"),
   dockerSocket: z._default(z.string().check(z.minLength(1)), "/var/run/docker.sock"),
   buffer: z._default(bufferLimits, { maxEntries: 10_000, maxBytes: 268_435_456 }),
+  /** applications go on when systemd restarts the service (a stop still stops them) */
+  keepOnRestart: z._default(z.boolean(), false),
   caFile: z.optional(z.string().check(z.minLength(1))),
 });
 export type Config = z.infer<typeof config>;

@@ -103,9 +103,9 @@ export const pingAnswer = z.object({
   pid: z.number(),
   version: z.string(),
   startedAt: z.iso.datetime(),
-  /** the file that it was started from */
-  program: z.string(),
-  /** how it began: `start`, `re-executed`, `upgraded from 1.2.3`, `rolled back from 1.3.0: it ended` … */
+  /** the file that it was started from, and that takes over; null: it is a part of another process and can't be replaced */
+  program: z.nullable(z.string()),
+  /** how it began: `start`, `re-executed`, `upgraded from 1.2.3`, `rolled back from 1.3.0: it ended before it served` … */
   began: z.string(),
   /** a new program was tried and failed, and this is the one before */
   rolledBack: z.boolean(),

@@ -40,6 +40,7 @@ describe("settings without anything", () => {
         diskPath: "/",
         dockerSocket: "/var/run/docker.sock",
         buffer: { maxEntries: 10_000, maxBytes: 268_435_456 },
+        keepOnRestart: false,
       },
       connection: null,
       userAgent: "orion-agent/1.2.3",

@@ -5,8 +5,9 @@ import { describe, expect, test } from "bun:test";
 import { connectDaemon } from "#src/cli/daemon.ts";
 import { CliFault } from "#src/cli/exit.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+import { until } from "#test/kit/wait.ts";
 
-import { failure, startFakeDaemon, success } from "./fake-daemon.ts";
+import { failure, replaced, startFakeDaemon, success } from "./fake-daemon.ts";
 import { orion } from "./orion.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -129,6 +130,31 @@ describe("a daemon that answers", () => {
     );
     expect(answers).toEqual(messages.map((echo) => ({ echo })));
     client.close();
+  });
+
+  test("that it is replaced is asked again when its successor is there", async () => {
+    await using daemon = startFakeDaemon((request) => (request.cmd === "ping" ? success({}) : replaced));
+    const socket = daemon.folder.at("run", "agent.sock");
+    writeFileSync(daemon.folder.at("run", "handover.json"), "{}");
+    const client = await connectDaemon(socket);
+    const asked = ["a", "b", "c"].map((message) => client.request({ cmd: "log", level: "info", message }));
+    await until(() => daemon.requests.length === 3, "three requests");
+    const seen: string[] = [];
+    await daemon.hangUp();
+    const successor = Bun.listen({
+      unix: socket,
+      socket: {
+        data(connection, bytes) {
+          const lines = bytes.toString().trim().split("\n");
+          seen.push(...lines.map((line) => (JSON.parse(line) as { message: string }).message));
+          connection.write(lines.map(() => `${JSON.stringify(success({}))}\n`).join(""));
+        },
+      },
+    });
+    await Promise.all(asked);
+    expect(seen).toEqual(["a", "b", "c"]);
+    client.close();
+    successor.stop(true);
   });
 
   test("fails every request that waits when it hangs up", async () => {

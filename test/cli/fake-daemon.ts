@@ -13,9 +13,13 @@ export type FakeDaemon = AsyncDisposable & {
   readonly folder: Folder;
   /** every request so far */
   readonly requests: IpcRequest[];
+  /** Ends every connection and listens no more. */
+  hangUp(): Promise<void>;
 };
 
 export const success = (data: unknown): object => ({ ok: true, data });
+/** The answer of a daemon that looks at nothing any more. */
+export const replaced: object = { ok: false, error: "replaced", code: "unavailable", replaced: true };
 export const failure = (error: string, hint?: string): object => ({ ok: false, error, code: "failed", hint });
 
 /** Listens below a temporary folder and answers each request with what `reply` gives for it. */
@@ -64,6 +68,12 @@ export function startFakeDaemon(reply: (request: IpcRequest) => Reply): FakeDaem
     dir: folder.path,
     folder,
     requests,
+    async hangUp() {
+      server.stop(true);
+      await Bun.file(folder.at("run", "agent.sock"))
+        .unlink()
+        .catch(() => undefined);
+    },
     async [Symbol.asyncDispose]() {
       server.stop(true);
       await folder[Symbol.asyncDispose]();

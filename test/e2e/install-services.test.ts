@@ -7,11 +7,16 @@ import { script } from "../install/run.ts";
 
 const missing = hostMissing();
 
-/** Lives like the agent and the hub, as far as systemd can tell. */
-const standIn = `case "$1" in
+/** Lives like the agent and the hub, as far as systemd can tell; asked to replace the agent in place, it does `reexec`. */
+const standIn = (reexec: string): string => `case "$1 $2" in
+  "agent reexec") ${reexec}; exit ;;
+esac
+case "$1" in
   agent) systemd-notify --ready --pid=$$ && exec sleep infinity ;;
   hub) touch /var/lib/orion/hub.db && { touch /etc/orion/x || true; } && exec sleep infinity ;;
 esac`;
+/** An agent of a version that can't be replaced in place yet. */
+const old = standIn("exit 2");
 
 describe.skipIf(missing !== undefined)(
   `install.sh under systemd${missing === undefined ? "" : ` (${missing})`}`,
@@ -28,7 +33,7 @@ describe.skipIf(missing !== undefined)(
       text = await Bun.file(script).text();
       host = await startHost();
       releases = serveReleases(host.gateway);
-      await releases.publish("latest", fakeRelease("1.0.0", standIn));
+      await releases.publish("latest", fakeRelease("1.0.0", old));
     }, 120_000);
     afterAll(async () => {
       await releases?.[Symbol.asyncDispose]();
@@ -60,7 +65,7 @@ describe.skipIf(missing !== undefined)(
       expect(outcome).toEqual({ code: 0, stdout: "", stderr: "" });
     }, 30_000);
 
-    test("an upgrade keeps the config and restarts what runs; an equal release restarts nothing", async () => {
+    test("an upgrade keeps the config and restarts an agent that can't be replaced in place; an equal release restarts nothing", async () => {
       await host.run(
         `printf '{"heartbeatInterval": 10}' > /etc/orion/config.json && systemctl enable --now --quiet orion-agent`,
       );
@@ -68,12 +73,29 @@ describe.skipIf(missing !== undefined)(
       expect((await install()).stdout).not.toContain("restarted");
       expect(await pidOf("orion-agent")).toBe(first);
 
-      await releases.publish("latest", fakeRelease("1.1.0", standIn));
+      await releases.publish("latest", fakeRelease("1.1.0", old));
       const outcome = await install();
       expect(outcome.stdout).toContain("restarted orion-agent\nNext: orion status\n");
       expect(await pidOf("orion-agent")).not.toBe(first);
       expect(await host.run("systemctl is-active orion-agent orion-hub || true")).toBe("active\ninactive");
       expect(await host.run("cat /etc/orion/config.json")).toBe('{"heartbeatInterval": 10}');
+    }, 30_000);
+
+    test("an upgrade has a running agent replaced in place, or says why it goes on as it was", async () => {
+      const [does, fails] = [standIn("true"), standIn("echo 'orion: it failed' >&2; exit 1")];
+      // the program before is the one that asks for it
+      await releases.publish("latest", fakeRelease("1.1.1", does));
+      expect((await install()).code).toBe(0);
+      const first = await pidOf("orion-agent");
+      await releases.publish("latest", fakeRelease("1.1.2", fails));
+      expect((await install()).stdout).toContain("replaced the running orion-agent; its applications go on\n");
+      await releases.publish("latest", fakeRelease("1.1.3", old));
+      const outcome = await install();
+      expect([outcome.code, outcome.stderr]).toEqual([
+        1,
+        "install.sh: the running orion-agent goes on with the program before: it failed\n",
+      ]);
+      expect(await pidOf("orion-agent")).toBe(first);
     }, 30_000);
 
     test("--hub starts the hub as the user orion, which may write its data and nothing else", async () => {
@@ -92,7 +114,7 @@ describe.skipIf(missing !== undefined)(
         1,
         expect.stringContaining("orion-agent did not start again: see journalctl -u orion-agent\n"),
       ]);
-      await releases.publish("latest", fakeRelease("1.3.0", standIn));
+      await releases.publish("latest", fakeRelease("1.3.0", old));
       expect((await install()).code).toBe(0);
     }, 30_000);
 

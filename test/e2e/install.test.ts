@@ -168,14 +168,16 @@ describe.skipIf(missing !== undefined)(`a fresh host${missing === undefined ? ""
 
   test("an upgrade keeps config and scripts, and the services run the new program", async () => {
     const config = await host.run("cat /etc/orion/config.json /etc/orion/scripts.json");
+    const before = { daemon: await daemonPid(), pid: await appPid(), tree: await tree() };
     // one unused byte of the ELF header makes another program that does the same; see elf(5), EI_PAD
     const other = await readFile(join(folder, "orion"));
     other[15] = 1;
     await publish(other);
     const said = await install();
-    expect(said).toContain("restarted orion-agent\nrestarted orion-hub\n");
+    expect(said).toContain("replaced the running orion-agent; its applications go on\nrestarted orion-hub\n");
     expect(await host.run("cat /etc/orion/config.json /etc/orion/scripts.json")).toBe(config);
     await host.until(`curl -fsS ${hub}/readyz && orion script show app --json | grep '"running"'`);
+    expect({ daemon: await daemonPid(), pid: await appPid(), tree: await tree() }).toEqual(before);
     expectComplete(await linesAfter(20));
   }, 60_000);
 

@@ -3,7 +3,8 @@ import { lstatSync, unlinkSync } from "node:fs";
 
 import type { Socket, UnixSocketListener } from "bun";
 
-import { setBacklog } from "#src/lib/libc.ts";
+import { removeIfThere } from "#src/lib/files.ts";
+import { anyReadable, setBacklog } from "#src/lib/libc.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 
 import { shareSocket } from "./access.ts";
@@ -56,7 +57,8 @@ export function createIpcServer(path: string, orders: Orders, onError: (message:
           },
         });
         // a full queue refuses whoever doesn't wait, and Bun's holds 512; if this fails it stays so
-        if ("fd" in listener && typeof listener.fd === "number") setBacklog(listener.fd, maxWaitingClients);
+        const fd = descriptorOf(listener);
+        if (fd !== undefined) setBacklog(fd, maxWaitingClients);
         shareSocket(path);
       } catch (error) {
         throw new Fault("failed", `the socket ${path} can't be opened: ${reasonOf(error)}`, { cause: error });
@@ -65,9 +67,8 @@ export function createIpcServer(path: string, orders: Orders, onError: (message:
       }
     },
     async stop({ replaced } = { replaced: false }) {
-      // accepts no more, and takes the socket's file away
-      listener?.stop();
-      if (replaced) {
+      if (replaced && listener !== undefined) {
+        await takeInWhoWaits(path, listener);
         for (const socket of clients) socket.data.connection?.replaced();
         // answers go out in a microtask of the turn in which they were given
         await Promise.resolve();
@@ -78,6 +79,23 @@ export function createIpcServer(path: string, orders: Orders, onError: (message:
       clients.clear();
     },
   };
+}
+
+/**
+ * Nobody can connect from now on, and whoever has is taken in: one who is still in the kernel's queue when the socket
+ * closes could not tell whether the request was read.
+ */
+async function takeInWhoWaits(path: string, listener: UnixSocketListener<Client>): Promise<void> {
+  removeIfThere(path);
+  const fd = descriptorOf(listener);
+  const queue = fd === undefined ? [] : [fd];
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (anyReadable(queue));
+}
+
+/** The listening socket's descriptor, which Bun's types don't name. */
+function descriptorOf(listener: UnixSocketListener<Client>): number | undefined {
+  return "fd" in listener && typeof listener.fd === "number" && listener.fd >= 0 ? listener.fd : undefined;
 }
 
 function wireOf(socket: Socket<Client>) {

@@ -15,6 +15,9 @@ export type CapturedPipe = {
   remove(): void;
 };
 
+/** Whoever keeps copies of descriptors while this process is away, such as systemd. */
+export type DescriptorStore = { store(name: string, fd: number): void; discard(name: string): void };
+
 export type CapturePipes = {
   /** The pipe of a stream: the one that an earlier daemon left, with all that still lies in it, or a new one. */
   open(script: string, stream: CapturedStream): CapturedPipe;

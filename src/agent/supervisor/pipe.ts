@@ -15,7 +15,7 @@ import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
 import { cutLines, maxLineBytes } from "./lines.ts";
-import type { CapturePipes, CapturedPipe } from "./output.ts";
+import type { CapturePipes, CapturedPipe, DescriptorStore } from "./output.ts";
 import type { CapturedStream, LogPort, OutputPort } from "./ports.ts";
 
 /** What the pipe holds while nobody reads: 1 MiB is what an unprivileged process may ask for, 64 KiB what it gets else. */
@@ -31,7 +31,13 @@ const mostSecuredBytes = 4 * 1024 * 1024;
 /** Looks that find nothing before a pipe counts as quiet and is watched instead. */
 const quietAfterLooks = 2;
 
-type World = { readonly runDir: string; readonly output: OutputPort; readonly clock: Clock; readonly log: LogPort };
+type World = {
+  readonly runDir: string;
+  readonly output: OutputPort;
+  readonly clock: Clock;
+  readonly log: LogPort;
+  readonly store?: DescriptorStore;
+};
 
 type Pipe = {
   readonly path: string;
@@ -61,7 +67,7 @@ const buffer = (): Uint8Array => (shared ??= new Uint8Array(maxLineBytes + stepB
  * Creates the reader of all pipes below `<runDir>/scripts`. Nothing is read before the first `open`.
  */
 export function createCapturePipes(world: World): CapturePipes {
-  const { output, clock, log } = world;
+  const { output, clock, log, store } = world;
   const folder = `${world.runDir}/scripts`;
   const pipes = new Set<Pipe>();
   const watches = new Map<number, Pipe>();
@@ -243,6 +249,7 @@ export function createCapturePipes(world: World): CapturePipes {
       closed: false,
     };
     pipes.add(pipe);
+    store?.store(`${source}.${stream}`, fd);
     if (!made) log.debug(`pipe ${source}/${stream} found with ${journal.end() - journal.position()} bytes to read`);
     // what an earlier reader left, or a script has printed meanwhile, is not kept waiting
     cancelLook?.();
@@ -282,6 +289,7 @@ export function createCapturePipes(world: World): CapturePipes {
         close();
         journal.remove();
         removeIfThere(path);
+        store?.discard(`${source}.${stream}`);
         output.forget(source, stream);
       },
     };

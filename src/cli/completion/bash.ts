@@ -37,7 +37,7 @@ ${leaves.flatMap((leaf) => leaf.flags.map((flag) => valueCase(leaf, flag))).join
   if [[ $cur == -* ]]; then
     local flags="${globalNames}"
     case "$path" in
-${leaves
+${[...leaves, ...branches]
   .filter((leaf) => leaf.flags.length > 0)
   .map((leaf) => `      "${leaf.path}") flags="$flags ${leaf.flags.flatMap(namesOf).join(" ")}" ;;\n`)
   .join("")}    esac

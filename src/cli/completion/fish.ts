@@ -11,6 +11,7 @@ export function renderFish({ branches, leaves, globals }: Model): string {
     for (const { name, summary } of branch.children) {
       lines.push(`complete -c orion -f -n ${quote(when)} -a ${name} -d ${quote(summary)}`);
     }
+    for (const flag of branch.flags) lines.push(`complete -c orion -n ${quote(when)} ${flagWords(flag)}`);
   }
   for (const flag of globals) lines.push(`complete -c orion ${flagWords(flag)}`);
   for (const leaf of leaves) {

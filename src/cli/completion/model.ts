@@ -35,6 +35,8 @@ export type Branch = {
   /** "" is the top */
   readonly path: string;
   readonly children: readonly { readonly name: string; readonly summary: string }[];
+  /** of the command that it is as well, such as `agent` beside `agent reexec` */
+  readonly flags: readonly Flag[];
 };
 
 export type Model = {
@@ -47,17 +49,18 @@ export type Model = {
 export async function readModel(): Promise<Model> {
   const branches: Branch[] = [];
   const leaves: Leaf[] = [];
-  const walk = async (path: string, nodes: readonly Node[]): Promise<void> => {
+  const walk = async (path: string, nodes: readonly Node[], flags: readonly Flag[]): Promise<void> => {
     const children = nodes.filter((node) => node.hidden !== true);
     const top = path === "" ? [{ name: "help", summary: "show how a command is used" }] : [];
-    branches.push({ path, children: [...children.map(({ name, summary }) => ({ name, summary })), ...top] });
+    branches.push({ path, children: [...children.map(({ name, summary }) => ({ name, summary })), ...top], flags });
     for (const node of children) {
       const inner = path === "" ? node.name : `${path} ${node.name}`;
-      if (node.children !== undefined) await walk(inner, node.children);
-      else if (node.load !== undefined) leaves.push(leafOf(inner, (await node.load()).args));
+      const leaf = node.load === undefined ? undefined : leafOf(inner, (await node.load()).args);
+      if (node.children !== undefined) await walk(inner, node.children, leaf?.flags ?? []);
+      else if (leaf !== undefined) leaves.push(leaf);
     }
   };
-  await walk("", tree);
+  await walk("", tree, []);
   return { branches, leaves, globals: globalFlags.map(globalOf) };
 }
 

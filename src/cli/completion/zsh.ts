@@ -37,7 +37,7 @@ function renderBranch(branch: Branch, globals: readonly Flag[]): string {
 ${branch.children.map(({ name, summary }) => `    ${quote(`${name}:${summary}`)}`).join("\n")}
   )
   _arguments -C \\
-${globals.map((flag) => `    ${specOf(flag)} \\\n`).join("")}    '1: :->command' \\
+${[...branch.flags, ...globals].map((flag) => `    ${specOf(flag)} \\\n`).join("")}    '1: :->command' \\
     '*:: :->rest'
   case $state in
     command) _describe command commands ;;

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 
 import { Fault } from "#src/protocol/fault.ts";
 import type { StatusAnswer } from "#src/protocol/ipc.ts";
+import { endsWithItsContainer } from "#src/lib/container.ts";
 import { version } from "#src/protocol/version.ts";
 
 import { connectDaemon } from "../daemon.ts";
@@ -23,6 +24,7 @@ export async function checkDaemon({ paths, dir }: Patient): Promise<DaemonCheck>
         findings: [
           ok("daemon", `running, pid ${status.pid}, version ${status.version}`),
           ...rights,
+          ...checkOutliving(status.pid),
           ...complaints(status),
         ],
         status,
@@ -38,6 +40,18 @@ export async function checkDaemon({ paths, dir }: Patient): Promise<DaemonCheck>
   }
 }
 
+/** In a container without an init of its own, the end of the daemon is the end of everything. */
+function checkOutliving(pid: number): Finding[] {
+  if (!endsWithItsContainer(pid)) return [ok("outliving", "applications go on when the daemon ends by accident")];
+  return [
+    warn(
+      "outliving",
+      "the daemon is all that keeps its container running: when it ends, so do its applications",
+      "Install Orion on the host for applications that must not; docs/outliving.md says more",
+    ),
+  ];
+}
+
 function complaints(status: StatusAnswer): Finding[] {
   const found: Finding[] = status.problems.map(({ what, why, todo }) => warn("daemon", `${what}: ${why}`, todo));
   if (status.version !== version) {
@@ -45,7 +59,7 @@ function complaints(status: StatusAnswer): Finding[] {
       warn(
         "version",
         `the daemon is ${status.version}, this command is ${version}`,
-        "Restart the daemon: sudo systemctl restart orion-agent",
+        "Have it replaced in place, applications go on: sudo orion agent reexec",
       ),
     );
   }

@@ -28,6 +28,22 @@ describe("the lock of a run folder", () => {
     takeLock(folder.path).release();
   });
 
+  test("is held on by a process that was replaced in place, through the descriptor that it had", async () => {
+    await using folder = temporaryFolder();
+    const fd = takeLock(folder.path).handOver();
+    const successor = takeLock(folder.path, fd);
+    expect(successor.previous).toBeUndefined();
+    expect(() => takeLock(folder.path)).toThrow("an agent already runs");
+    successor.release();
+    takeLock(folder.path).release();
+  });
+
+  test("is taken anew when the descriptor is of something else by now", async () => {
+    await using folder = temporaryFolder();
+    takeLock(folder.path, 0).release();
+    takeLock(folder.path, 9999).release();
+  });
+
   test("is free after a kill -9, although a child lives on, and says who died", async () => {
     await using folder = temporaryFolder();
     await using program = startProgram([process.execPath, "-e", holder, folder.path]);

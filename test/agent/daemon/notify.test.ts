@@ -28,6 +28,20 @@ describe.skipIf(Bun.which("python3") === null)("sd_notify (needs python3)", () =
     });
   }
 
+  test("has systemd keep a copy of a descriptor under its name, instead of the one before", async () => {
+    await using folder = temporaryFolder();
+    await using systemd = await listenAsSystemd(folder.at("notify"));
+    const notifier = createNotifier({ NOTIFY_SOCKET: folder.at("notify") }, createTestClock());
+    notifier.store("web.stdout", 1);
+    notifier.discard("web.stdout");
+    await until(() => systemd.received().length === 3, "three messages");
+    expect(systemd.received()).toEqual([
+      "FDSTOREREMOVE=1\nFDNAME=web.stdout",
+      "FDSTORE=1\nFDNAME=web.stdout\nFDPOLL=0",
+      "FDSTOREREMOVE=1\nFDNAME=web.stdout",
+    ]);
+  });
+
   test("reports to the watchdog twice in its time, until closed", async () => {
     await using folder = temporaryFolder();
     await using systemd = await listenAsSystemd(folder.at("notify"));

@@ -1,8 +1,21 @@
 /** Orders that only remember, for tests of the socket. */
 import type { LogsQuery, Orders } from "#src/agent/ipc/orders.ts";
 import { Fault } from "#src/protocol/fault.ts";
+import type { PingAnswer } from "#src/protocol/ipc.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { script } from "#src/protocol/scripts.ts";
+
+/** What the orders of a test answer to `ping`. */
+export const pingAnswer: PingAnswer = {
+  pong: true,
+  pid: 1,
+  version: "1.2.3",
+  startedAt: "2026-01-01T00:00:00.000Z",
+  program: "/usr/local/bin/orion",
+  began: "start",
+  rolledBack: false,
+  settled: true,
+};
 
 export type TestOrders = Orders & {
   readonly logged: { readonly level: string; readonly message: string; readonly source: string }[];
@@ -79,6 +92,8 @@ export function createTestOrders(): TestOrders {
       return { pid: null };
     },
     removeScript: async () => {},
+    ping: () => pingAnswer,
+    reexec: async () => ({ version: "1.2.4", changed: true }),
     reload: async () => ({ started: [], stopped: [], restarted: [], unchanged: ["api"] }),
   };
   return orders;

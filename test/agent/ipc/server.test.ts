@@ -11,7 +11,7 @@ import { startProgram } from "#test/kit/program.ts";
 import { until } from "#test/kit/wait.ts";
 
 import { connect } from "./client.ts";
-import { createTestOrders, entry } from "./orders.ts";
+import { createTestOrders, entry, pingAnswer } from "./orders.ts";
 
 async function serve(folder: Folder) {
   const orders = createTestOrders();
@@ -23,9 +23,9 @@ async function serve(folder: Folder) {
     orders,
     errors,
     path,
-    stop: () => server.stop(),
+    stop: (options?: { readonly replaced: boolean }) => server.stop(options),
     async [Symbol.asyncDispose]() {
-      server.stop();
+      await server.stop();
     },
   };
 }
@@ -39,7 +39,7 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
 }
 
 const ping = '{"cmd":"ping"}\n';
-const pong = { ok: true, data: { pong: true } };
+const pong = { ok: true, data: pingAnswer };
 
 describe("a request", () => {
   const rows: readonly (readonly [name: string, line: string, answer: object])[] = [
@@ -402,8 +402,30 @@ describe("the socket", () => {
     await using client = await connect(server.path);
     client.send(ping);
     await client.wait(1);
-    server.stop();
+    await server.stop();
     await until(() => client.closed(), "the end");
+    expect(existsSync(server.path)).toBe(false);
+  });
+
+  test("tells every client when the agent is replaced, who waits in the queue too", async () => {
+    await using folder = temporaryFolder();
+    await using server = await serve(folder);
+    await using idle = await connect(server.path);
+    idle.send(ping);
+    await idle.wait(1);
+    await using follower = await connect(server.path);
+    follower.request({ cmd: "logs", lines: 0, follow: true });
+    follower.request({ cmd: "ping" });
+    // in one turn with the stop: the server has not seen them yet
+    const late = await Promise.all(Array.from({ length: 50 }, () => connect(server.path)));
+    for (const client of late) client.send(ping);
+    await server.stop({ replaced: true });
+    await until(() => [idle, follower, ...late].every((client) => client.closed()), "the end of all");
+    const error = "the agent is being replaced by its successor";
+    const again = { ok: false, error, code: "unavailable", replaced: true };
+    expect(idle.answers()).toEqual([pong, again]);
+    expect(follower.answers()).toEqual([{ ok: false, error, code: "unavailable", hint: "Give the command again" }]);
+    for (const client of late) expect(client.answers().slice(-1)).toEqual([again]);
     expect(existsSync(server.path)).toBe(false);
   });
 

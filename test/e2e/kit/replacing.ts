@@ -12,10 +12,12 @@ import {
 import { dirname } from "node:path";
 
 import type { PingAnswer } from "#src/protocol/ipc.ts";
+import { orionBinary } from "#test/kit/binary.ts";
+import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
 
 import type { Disturbance } from "./disturbances.ts";
-import { type System, isRoot } from "./orion.ts";
+import { type System, createSystem, isRoot } from "./orion.ts";
 
 /** Puts a program, or a shell script when it is text with a `#!`, at `path` in one step. */
 export function install(path: string, program: string): void {
@@ -33,7 +35,7 @@ export async function whoAnswers(system: System): Promise<PingAnswer | undefined
 }
 
 /** Has the daemon replaced in place and waits until its successor serves, not for the end of a probation. */
-async function replace(system: System): Promise<PingAnswer> {
+export async function replace(system: System): Promise<PingAnswer> {
   const before = await until(() => whoAnswers(system), "the daemon before");
   const answer = await system.ask({ cmd: "agent:reexec" });
   if (!answer.ok) throw new Error(`the successor was refused: ${answer.error}`);
@@ -72,7 +74,12 @@ async function runOutOfMemory(pid: number): Promise<void> {
  * What happens to a daemon whose program lies at `program` and is exchanged for one of `versions` in turn. One that was
  * killed is started again, as systemd does it.
  */
-export function replacements(system: System, program: string, versions: readonly string[]): Disturbance[] {
+export function replacements(
+  system: System,
+  program: string,
+  versions: readonly string[],
+  upgradesWeigh = 2,
+): Disturbance[] {
   const { agent } = system;
   let upgrades = 0;
   const killed =
@@ -88,7 +95,7 @@ export function replacements(system: System, program: string, versions: readonly
     {
       kind: "upgraded",
       what: "agent",
-      weight: 2,
+      weight: upgradesWeigh,
       async run() {
         const version = versions[upgrades++ % versions.length] ?? "";
         mkdirSync(dirname(program), { recursive: true });
@@ -106,4 +113,32 @@ export function replacements(system: System, program: string, versions: readonly
     all.push({ kind: "out of memory", what: "agent", weight: 1, run: killed(kill) });
   }
   return all;
+}
+
+/** A system whose agent's program is a file of its own. */
+export type Replaceable = AsyncDisposable & {
+  readonly place: Folder;
+  readonly program: string;
+  readonly system: System;
+  /** pid of the one script, `web` */
+  webPid(): Promise<number | null | undefined>;
+};
+
+/** Starts one, with a script that runs. */
+export async function startReplaceable(): Promise<Replaceable> {
+  const place = temporaryFolder("orion-replace-");
+  const program = place.at("orion");
+  install(program, await orionBinary());
+  const system = await createSystem({ scripts: [{ name: "web", command: "exec sleep 1000" }], program });
+  await system.start();
+  return {
+    place,
+    program,
+    system,
+    webPid: async () => (await system.status()).scripts.find(({ name }) => name === "web")?.pid,
+    async [Symbol.asyncDispose]() {
+      await system[Symbol.asyncDispose]();
+      await place[Symbol.asyncDispose]();
+    },
+  };
 }
