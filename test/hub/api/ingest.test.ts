@@ -157,11 +157,14 @@ describe("limits", () => {
     test(`a ${name} bomb: 413, without the memory it asks for`, async () => {
       const agent = newAgent();
       const bomb = new Uint8Array(compress(new Uint8Array(4 * maxInflatedBytes)));
+      Bun.gc(true);
       const before = process.memoryUsage().rss;
       for (let i = 0; i < 5; i++) {
         const response = await agent.post("logs", bomb, { "content-encoding": name });
         expect(await refused(response, 413)).toContain("after decompression");
       }
+      // garbage of this very process, which sends and receives, is no sign of anything
+      Bun.gc(true);
       expect(process.memoryUsage().rss - before).toBeLessThan(3 * maxInflatedBytes);
     });
   }
