@@ -45,6 +45,9 @@ function defaults(definitions: ArgsDef): Record<string, unknown> {
   return given;
 }
 
+/** citty keeps the words under the name `_`, so a flag of that name would put itself in their place. */
+const takesNameOfWords = /^(?:--_(?:=|$)|-[^-=]*_)/;
+
 async function parseFlags(name: string, definitions: ArgsDef, tokens: readonly string[]): Promise<Arguments> {
   const { parseArgs } = await import("citty");
   const flags = Object.entries(definitions).filter(([, definition]) => definition.type !== "positional");
@@ -56,6 +59,9 @@ async function parseFlags(name: string, definitions: ArgsDef, tokens: readonly s
       definition.type === "enum" ? { ...definition, type: "string" } : definition,
     ]),
   );
+  const end = left.indexOf("--");
+  const nameless = (end === -1 ? left : left.slice(0, end)).find((token) => takesNameOfWords.test(token));
+  if (nameless !== undefined) throw unknownFlag(name, flags, nameless);
   const { _: words, ...found } = parseArgs([...left], forCitty);
   for (const [key, value] of Object.entries(found)) holdAgainst(name, flags, left, key, value);
   return { args: found, words, repeated };
