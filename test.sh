@@ -192,5 +192,5 @@ step "types" "$bun" check
 step "shell scripts" shell_scripts
 step "build" "$bun" scripts/build.ts
 step "tests" suite "$scratch/tests.log" 600 --path-ignore-patterns='test/e2e/**'
-step "end to end" suite "$scratch/e2e.log" 600 test/e2e
+step "end to end" suite "$scratch/e2e.log" 840 test/e2e
 summary
