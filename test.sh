@@ -50,7 +50,8 @@ step() {
 # What the suites call, and the Debian package that holds it.
 needs=(
   git:git gcc:gcc gcc:libc6-dev shellcheck:shellcheck ip:iproute2 curl:curl ps:procps busybox:busybox-static
-  dockerd:docker.io docker:docker.io debootstrap:debootstrap chromium:chromium
+  dockerd:docker.io docker:docker.io debootstrap:debootstrap chromium:chromium python3:python3-minimal openssl:openssl
+  iptables:iptables zsh:zsh fish:fish script:bsdutils wget:wget
 )
 
 system_packages() {
