@@ -1,7 +1,6 @@
 /** The agent's socket: one JSON object a line, each way. */
-import { agentEvent } from "./event.ts";
 import { containerStatus, scriptStatus, systemMetrics } from "./heartbeat.ts";
-import { levels, logEntry, sourceName } from "./log.ts";
+import { levels, sourceName } from "./log.ts";
 import { z } from "./schema.ts";
 import { script, scriptName } from "./scripts.ts";
 
@@ -138,8 +137,3 @@ export type StatusAnswer = z.infer<typeof statusAnswer>;
 
 export const scriptShowAnswer = z.object({ script, status: scriptStatus });
 export type ScriptShowAnswer = z.infer<typeof scriptShowAnswer>;
-
-export const scriptListAnswer = z.object({ scripts: z.array(z.object({ script, status: scriptStatus })) });
-export const logsLine = z.object({ entry: logEntry });
-export const logsAnswerOfDaemon = z.object({ entries: z.array(logEntry) });
-export const recentEvents = z.array(agentEvent);

@@ -68,6 +68,8 @@ export function createDelivery(
     if (lost === undefined) return;
     log.warn(`${lost.total} entries were dropped while the hub was away`);
     emit({ type: "logs.dropped", at: timestamp(clock.now()), ...lost });
+    // at once, or a kill before the next acknowledgement would have it told again
+    spool.save();
   }
 
   function emit(event: Parameters<Delivery["emit"]>[0]): void {

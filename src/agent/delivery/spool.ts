@@ -316,6 +316,8 @@ export function createSpool(options: SpoolOptions, world: World) {
 
     /** Takes out what was dropped since the last call. */
     takeDrops: () => tally.takeDrops(),
+    /** Puts down what has been counted. */
+    save: () => tally.save(),
     /** Up to where a stream is durable. */
     position: (source: string, stream: string) => tally.position(source, stream),
     /** Applies the limit of entries now. */

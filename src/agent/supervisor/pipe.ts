@@ -264,7 +264,9 @@ export function createCapturePipes(world: World): CapturePipes {
       closeSync(fd);
     }
     function drain(): void {
-      while (!pipe.closed && turn(pipe) > 0);
+      // what was there when it was called, moved and handed on: a writer who goes on must not keep the daemon here
+      let left = 2 * (journal.end() - journal.position() + capacity);
+      for (let moved = 1; moved > 0 && left > 0 && !pipe.closed; left -= moved) moved = turn(pipe);
       // its writer may be gone, and then the kernel forgets what is in the pipe when this process dies
       if (!pipe.closed) secure(pipe, mostSecuredBytes);
       pipe.quiet = 0;
