@@ -55,6 +55,7 @@ const table: readonly Row[] = [
     why: "pages run in a browser: of the server they know the contract's types only",
   },
   { room: "src/hub/fleet", mayImport: facts, why: sibling },
+  { room: "src/hub/projects", mayImport: facts, why: sibling },
   { room: "src/hub/store", mayImport: facts, why: sibling },
 
   {
@@ -95,6 +96,13 @@ const doors: readonly Door[] = [
     why: "one definition of everything that crosses a wire, and one place that chooses the light variant",
   },
   { module: "citty", only: ["src/cli"], why: "only the command line has a command line" },
+  { module: "consola", only: ["src/cli"], why: "only the command line asks questions" },
+  { module: "hono", only: ["src/hub/api"], why: "how a request finds its route is one room's business" },
+  {
+    module: "better-auth",
+    only: ["src/hub/auth"],
+    why: "sign-in is behind a port: nothing of its wide surface is reachable that the route table doesn't name",
+  },
   { module: "preact", only: ["src/hub/dashboard"], why: "pages are made in one room" },
   { module: "child_process", only: [], why: "processes are started by Bun.spawn, in the supervisor" },
   { module: "dockerode", only: [], why: "no room speaks to Docker; the one that will is its only door" },

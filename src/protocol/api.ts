@@ -2,6 +2,7 @@
 import { agentEvent } from "./event.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { levels, logEntry } from "./log.ts";
+import { serverNotice } from "./project.ts";
 import { z } from "./schema.ts";
 
 /** An agent is connected when it reported within this many seconds. */
@@ -13,6 +14,10 @@ export const problemDocument = z.object({
   title: z.string(),
   status: z.number(),
   detail: z.optional(z.string()),
+  /** names this request in the hub's log */
+  requestId: z.optional(z.string()),
+  /** for OAuth clients (RFC 6749 section 5.2, RFC 8628 section 3.5) */
+  error: z.optional(z.string()),
 });
 export type ProblemDocument = z.infer<typeof problemDocument>;
 
@@ -27,14 +32,22 @@ export type AgentStatus = z.infer<typeof agentStatus>;
 export const server = z.object({
   id: z.string(),
   hostname: z.string(),
+  projectId: z.string(),
   createdAt: z.iso.datetime(),
   agent: agentStatus,
+  /** when the agent token was last used; null: never, or it was revoked */
+  tokenLastUsedAt: z.nullable(z.iso.datetime()),
+  /** what a person should know about its identity */
+  notices: z.array(serverNotice),
   /** the newest heartbeat, null before the first */
   latest: z.nullable(heartbeat),
 });
 export type Server = z.infer<typeof server>;
 
-/** A stored entry: where it came from added. `id` orders entries and resumes a tail. */
+/**
+ * A stored entry: where it came from added. `serverId` is the server, or the source of an application that logs without
+ * an agent. `id` orders entries and resumes a tail.
+ */
 export const storedEntry = z.extend(logEntry, { id: z.string(), serverId: z.string() });
 export type StoredEntry = z.infer<typeof storedEntry>;
 
@@ -60,6 +73,8 @@ export const logFilter = z.object({
   q: z.optional(z.string().check(z.maxLength(1000))),
   source: z.optional(z.string()),
   server: z.optional(z.string()),
+  /** id of a project */
+  project: z.optional(z.string()),
   level: z.optional(z.enum(levels)),
   from: z.optional(z.iso.datetime()),
   to: z.optional(z.iso.datetime()),

@@ -8,7 +8,9 @@ export type FaultCode =
   | "invalid" // the caller's input is wrong
   | "not-found"
   | "conflict" // already exists, or the state does not allow it
+  | "unauthenticated" // not signed in, or with a token that is no longer good
   | "denied" // not permitted, or the credentials were refused
+  | "limited" // too many attempts; try again later
   | "unreachable" // the other side could not be reached
   | "unavailable" // temporarily unable: full, overloaded, shutting down
   | "failed"; // everything else

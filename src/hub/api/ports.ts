@@ -1,8 +1,12 @@
 /** What the routes need from the rest of the hub. */
 import type { Cancel } from "#src/lib/clock.ts";
+import type { Scope } from "#src/protocol/access.ts";
 import type { AgentStatus, EventsPage, LogFilter, LogsPage, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
+import type { AuditEntry, AuditPage } from "#src/protocol/audit.ts";
 import type { PostedEvent } from "#src/protocol/event.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
+import type { Registration, ServerNotice } from "#src/protocol/project.ts";
+import type { PersonCaller } from "./caller.ts";
 
 export type Appended = { readonly accepted: number; readonly duplicates: number };
 
@@ -14,18 +18,25 @@ export type EntryBatch = {
   readonly zstd: Uint8Array | null;
 };
 
-/** Who sent a delivery, and what they call it. */
+/** Whose entries and events may be seen: ids of servers and sources; null: everybody's. */
+export type Visible = ReadonlySet<string> | null;
+
+/** Who sent a delivery, and what they call it. `serverId` is a server, or a source that logs without an agent. */
 export type Origin = { readonly serverId: string; readonly batchId: string | null };
 
 export type Logs = {
   append(batch: EntryBatch & Origin): Promise<Appended>;
   search(
-    search: LogFilter & { readonly limit: number; readonly before: string | null },
+    search: Omit<LogFilter, "project"> & {
+      readonly scope: Visible;
+      readonly limit: number;
+      readonly before: string | null;
+    },
     signal?: AbortSignal,
   ): Promise<LogsPage>;
   after(
     position: number,
-    filter: LogFilter,
+    filter: Omit<LogFilter, "project"> & { readonly scope: Visible },
     limit: number,
   ): { readonly entries: readonly StoredEntry[]; readonly position: number };
   head(): number;
@@ -36,6 +47,7 @@ export type Logs = {
 export type Events = {
   appendEvents(batch: Origin & { readonly events: readonly PostedEvent[] }): Promise<Appended>;
   events(search: {
+    readonly scope: Visible;
     readonly serverId: string | null;
     readonly type: string | null;
     readonly limit: number;
@@ -50,20 +62,162 @@ export type Events = {
 /** A server as the fleet knows it. */
 export type ServerView = {
   readonly id: string;
+  readonly projectId: string;
   readonly hostname: string;
   readonly createdAtMs: number;
+  readonly tokenUsedAtMs: number | null;
   /** the newest heartbeat as JSON */
   readonly heartbeat: string | null;
 };
 
+/** What a registration names; the project is known by then. */
+export type ServerRegistration = Omit<Registration, "project"> & { readonly projectId: string };
+
+/** A server and its new token, which is shown this once; both are durable. */
+export type ServerWithToken<View extends ServerView = ServerView> = {
+  readonly server: View;
+  readonly token: string;
+  /** false: it was known already */
+  readonly created: boolean;
+};
+
 export type Servers<View extends ServerView = ServerView> = {
-  register(hostname: string): { readonly server: View; readonly token: string; readonly stored: Promise<void> };
-  rotate(id: string): { readonly server: View; readonly token: string; readonly stored: Promise<void> } | undefined;
+  /**
+   * A server of this name in this project, made if there is none, with a new token; the old one is dead at once.
+   * Rejects with a Fault `conflict` when another machine reports under this name right now, `not-found` when
+   * `renamedFrom` names no server of the project.
+   */
+  register(registration: ServerRegistration): Promise<ServerWithToken<View>>;
+  /** A new token; the old one is dead when this returns, before the promise resolves. undefined: no such server. */
+  rotate(id: string): Promise<ServerWithToken<View>> | undefined;
+  /** No token is accepted any more; version and last report are cleared. False: no such server. */
   revoke(id: string): Promise<boolean>;
+  /** Forgets a server. False: no such server. */
+  remove(id: string): Promise<boolean>;
+  /** Whether this is the server's token. */
   authenticate(id: string, token: string): boolean;
-  beat(id: string, beat: { readonly version: string | null; readonly heartbeat: string }): void;
+  /** Takes a heartbeat. `hostname` and `startedAt` are the agent's, by which strangers are noticed. */
+  beat(
+    id: string,
+    beat: {
+      readonly version: string | null;
+      readonly heartbeat: string;
+      readonly hostname: string;
+      readonly startedAt: string;
+    },
+  ): void;
   get(id: string): View | undefined;
+  /** By hostname, then project. */
   all(): readonly View[];
   status(server: View): AgentStatus;
+  notices(server: View): readonly ServerNotice[];
+  /** Tells which server has changed: a report, a token, silence, or its end. */
   onChange(listener: (id: string) => void): Cancel;
+  /** Tells which server's token has just died, so that what was opened with it can be closed. */
+  onTokenDead(listener: (id: string) => void): Cancel;
+  /** Changes whenever a server comes, goes or moves. */
+  revision(): number;
 };
+
+export type ProjectView = {
+  readonly id: string;
+  readonly organizationId: string | null;
+  readonly name: string;
+  readonly createdAtMs: number;
+};
+
+export type SourceView = {
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number | null;
+};
+
+/** A source and its new token, which is shown this once; both are durable. */
+export type SourceWithToken = { readonly source: SourceView; readonly token: string };
+
+/** Projects and sources, all in memory; changes are durable when their promises resolve. */
+export type Projects = {
+  /** An organisation's, by name. */
+  of(organizationId: string): readonly ProjectView[];
+  get(id: string): ProjectView | undefined;
+  /** Rejects with a Fault `conflict` when the organisation has one of that name. */
+  create(organizationId: string, name: string): Promise<ProjectView>;
+  rename(id: string, name: string): Promise<ProjectView>;
+  /** With its sources. Whether servers are left in it is for the caller to see to. */
+  remove(id: string): Promise<void>;
+  /** By name. */
+  sources(projectId: string): readonly SourceView[];
+  source(id: string): SourceView | undefined;
+  /** Rejects with a Fault `conflict` when the project has one of that name. */
+  createSource(projectId: string, name: string): Promise<SourceWithToken>;
+  rotateSource(id: string): Promise<SourceWithToken>;
+  removeSource(id: string): Promise<void>;
+  /** Whose token this is; notes its use. */
+  authenticate(token: string): SourceView | undefined;
+  /** Changes whenever a project or source comes, goes or moves. */
+  revision(): number;
+};
+
+/** An API key or enrolment token. */
+export type TokenView = {
+  readonly id: string;
+  readonly kind: "key" | "enrolment";
+  readonly organizationId: string;
+  readonly projectId: string | null;
+  readonly name: string;
+  readonly hint: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAtMs: number;
+  readonly createdBy: string | null;
+  readonly expiresAtMs: number | null;
+  readonly maxUses: number | null;
+  readonly uses: number;
+  readonly lastUsedAtMs: number | null;
+};
+
+export type Tokens = {
+  /** Newest first. */
+  keys(organizationId: string): readonly TokenView[];
+  /** Newest first, used up and expired ones too. */
+  enrolments(projectId: string): readonly TokenView[];
+  createKey(key: {
+    readonly organizationId: string;
+    readonly name: string;
+    readonly scopes: readonly Scope[];
+    readonly createdBy: string | null;
+    readonly expiresAtMs: number | null;
+  }): Promise<{ readonly view: TokenView; readonly token: string }>;
+  createEnrolment(enrolment: {
+    readonly organizationId: string;
+    readonly projectId: string;
+    readonly name: string;
+    readonly createdBy: string | null;
+    readonly expiresAtMs: number;
+    readonly maxUses: number;
+  }): Promise<{ readonly view: TokenView; readonly token: string }>;
+  /** Dead at once. undefined: the organisation has no such token. */
+  revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
+  /** Whose token this is, if it has not expired; notes its use. A used-up enrolment token is told apart by `uses`. */
+  authenticate(token: string): TokenView | undefined;
+  /** Takes one use of an enrolment token; false: none is left. Given back by `refund` when nothing came of it. */
+  spend(id: string): Promise<boolean>;
+  refund(id: string): Promise<void>;
+};
+
+/** Leaves a trace. `organizationId` null: nobody's, such as a failed sign-in of someone unknown. */
+export type Audit = {
+  record(organizationId: string | null, entry: Omit<AuditEntry, "id" | "at">): Promise<void>;
+  search(search: {
+    readonly organizationId: string;
+    readonly action: string | null;
+    readonly target: string | null;
+    readonly actor: string | null;
+    readonly limit: number;
+    readonly before: string | null;
+  }): Promise<AuditPage>;
+};
+
+/** Who a session's cookie or bearer token belongs to; null: nobody who is signed in. */
+export type Identify = (request: Request) => Promise<PersonCaller | null>;
