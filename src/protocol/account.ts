@@ -36,6 +36,13 @@ export const signInMethods = z.object({
 });
 export type SignInMethods = z.infer<typeof signInMethods>;
 
+/**
+ * Why the provider's sign-in came back to `/login?error=…`: nobody invited this person; the provider doesn't vouch for
+ * the e-mail address; the provider refused, or the person went back; anything else.
+ */
+export const oidcErrors = ["not-invited", "email-unverified", "refused", "failed"] as const;
+export type OidcError = (typeof oidcErrors)[number];
+
 export const signIn = z.object({ email, password: z.string().check(z.minLength(1), z.maxLength(128)) });
 
 /** `twoFactor`: the password was right, the code is still missing. */
@@ -53,12 +60,16 @@ export const firstOwner = z.object({
   organization: z.optional(displayName),
 });
 
+export const personChange = z.object({ name: displayName });
+
 export const passwordChange = z.object({ current: z.string().check(z.minLength(1), z.maxLength(128)), new: password });
 /** Asked for again before something that a stolen session must not do. */
 export const passwordProof = z.object({ password: z.string().check(z.minLength(1), z.maxLength(128)) });
 
 /** What an authenticator needs (`otpauth://…`) and the codes for the day it is lost; both are shown this once. */
 export const twoFactorSecret = z.object({ uri: z.string(), backupCodes: z.array(z.string()) });
+export type TwoFactorSecret = z.infer<typeof twoFactorSecret>;
+export const backupCodesList = z.object({ backupCodes: z.array(z.string()) });
 
 export const signedInSession = z.object({
   id: z.string(),
@@ -70,11 +81,15 @@ export const signedInSession = z.object({
   expiresAt: at,
 });
 export const sessionsList = z.object({ sessions: z.array(signedInSession) });
+export type SessionsList = z.infer<typeof sessionsList>;
 
+/** `id` is the person's. */
 export const member = z.object({ id: z.string(), email: z.string(), name: z.string(), role, since: at });
+export type Member = z.infer<typeof member>;
 export const invitation = z.object({ id: z.string(), email: z.string(), role, expiresAt: at });
 /** An invitation with the link to hand on, which is shown this once. */
 export const newInvitation = z.extend(invitation, { link: z.string() });
+export type NewInvitation = z.infer<typeof newInvitation>;
 
 /** `GET /api/organization`. */
 export const organization = z.object({
@@ -93,6 +108,7 @@ export const organizationChoice = z.object({ id: recordId });
 
 /** `GET /api/invitations/:token`: what the invited person sees before accepting. `known`: has an account already. */
 export const invitationView = z.object({ organization: z.string(), email: z.string(), role, known: z.boolean() });
+export type InvitationView = z.infer<typeof invitationView>;
 /** Without `password` the invited person must be signed in already. */
 export const invitationAcceptance = z.object({ name: z.optional(displayName), password: z.optional(password) });
 
@@ -110,7 +126,7 @@ export const apiKey = z.object({
   lastUsedAt: z.nullable(at),
 });
 export type ApiKey = z.infer<typeof apiKey>;
-export const apiKeysList = z.object({ keys: z.array(apiKey) });
+export const apiKeysList = z.object({ keys: z.array(apiKey), cursor: z.nullable(z.string()) });
 export const apiKeyRequest = z.object({
   name: displayName,
   scopes: z.array(scope).check(z.minLength(1), z.maxLength(3)),
@@ -124,7 +140,7 @@ export const newApiKey = z.extend(apiKey, { token: z.string() });
  * approval page shows them.
  */
 export const deviceRequest = z.object({
-  client_id: z._default(z.string().check(z.maxLength(100)), "orion-cli"),
+  client_id: z._default(z.string().check(z.minLength(1), z.maxLength(100)), "orion-cli"),
   scope: z.optional(z.string().check(z.maxLength(200))),
   hostname: z.optional(z.string().check(z.maxLength(253))),
   /** what the device will do once approved */
@@ -147,7 +163,7 @@ export type DeviceCode = z.infer<typeof deviceCode>;
 export const deviceTokenRequest = z.object({
   grant_type: z.literal("urn:ietf:params:oauth:grant-type:device_code"),
   device_code: z.string().check(z.minLength(1), z.maxLength(200)),
-  client_id: z._default(z.string().check(z.maxLength(100)), "orion-cli"),
+  client_id: z._default(z.string().check(z.minLength(1), z.maxLength(100)), "orion-cli"),
 });
 export const deviceToken = z.object({
   access_token: z.string(),

@@ -1,6 +1,6 @@
 /** What the hub answers to people and pages. */
 import { agentEvent } from "./event.ts";
-import { heartbeat } from "./heartbeat.ts";
+import { containerStatus, heartbeat, scriptStatus } from "./heartbeat.ts";
 import { levels, logEntry } from "./log.ts";
 import { serverNotice } from "./project.ts";
 import { z } from "./schema.ts";
@@ -68,13 +68,21 @@ export type ServersPage = z.infer<typeof serversPage>;
 export const registeredServer = z.extend(server, { token: z.string() });
 export type RegisteredServer = z.infer<typeof registeredServer>;
 
+/** `POST /api/servers/:id/agent-token`: shown this once. */
+export const newAgentToken = z.object({ token: z.string() });
+export type NewAgentToken = z.infer<typeof newAgentToken>;
+
+/** What a server last reported to run; empty before the first report. */
+export const serverScripts = z.object({ scripts: z.array(scriptStatus) });
+export const serverContainers = z.object({ containers: z.array(containerStatus) });
+
 /** Which entries: of this source, of this server, holding `q` (case ignored), of this level or worse, `from` <= at < `to`. */
 export const logFilter = z.object({
   q: z.optional(z.string().check(z.maxLength(1000))),
   source: z.optional(z.string()),
   server: z.optional(z.string()),
-  /** id of a project */
-  project: z.optional(z.string()),
+  /** id or name of a project */
+  project: z.optional(z.string().check(z.maxLength(100))),
   level: z.optional(z.enum(levels)),
   from: z.optional(z.iso.datetime()),
   to: z.optional(z.iso.datetime()),

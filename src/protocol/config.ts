@@ -18,6 +18,13 @@ export const bufferLimits = z.object({
 });
 export type BufferLimits = z.infer<typeof bufferLimits>;
 
+/** Patterns of container names, sources or images; `*` stands for any characters. */
+const patterns = z._default(z.array(z.string().check(z.minLength(1))), []);
+
+/** Whose lines are read: all but `exclude`; with `include`, only what it matches. The label `orion.logs` goes first. */
+export const containerLogs = z.object({ include: patterns, exclude: patterns });
+export type ContainerLogs = z.infer<typeof containerLogs>;
+
 /** Every key that `config.json` knows; others are kept and warned of. */
 export const config = z.looseObject({
   token: z.optional(z.string().check(z.minLength(1))),
@@ -30,10 +37,14 @@ export const config = z.looseObject({
   procPath: z._default(z.string().check(z.minLength(1)), "/proc"),
   diskPath: z._default(z.string().check(z.minLength(1)), "/"),
   dockerSocket: z._default(z.string().check(z.minLength(1)), "/var/run/docker.sock"),
+  containerLogs: z._default(containerLogs, { include: [], exclude: [] }),
   buffer: z._default(bufferLimits, { maxEntries: 10_000, maxBytes: 268_435_456 }),
   /** applications go on when systemd restarts the service (a stop still stops them) */
   keepOnRestart: z._default(z.boolean(), false),
+  /** PEM file of a private certificate authority: a hub's certificate must be signed by it */
   caFile: z.optional(z.string().check(z.minLength(1))),
+  /** a hub that is not on this host may be spoken to without encryption: whoever is on the way reads the token */
+  insecureHttp: z._default(z.boolean(), false),
 });
 export type Config = z.infer<typeof config>;
 
@@ -50,7 +61,9 @@ export const environmentNames = {
   PUSH_INTERVAL: "heartbeatInterval",
   LOG_LEVEL: "logLevel",
   LOG_STREAM_ENABLED: "logStream",
+  INSECURE_HTTP: "insecureHttp",
   PROC_PATH: "procPath",
   DISK_PATH: "diskPath",
+  DOCKER_SOCKET: "dockerSocket",
 } as const;
 export type EnvironmentName = keyof typeof environmentNames;

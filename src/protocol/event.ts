@@ -30,6 +30,25 @@ const crash = {
   tail: z.array(z.string()),
 };
 
+const container = {
+  at,
+  /** its name */
+  container: z.string(),
+  containerId: z.string(),
+  /** what its lines are filed under */
+  source: z.string(),
+  image: z.string(),
+  /** the last 20 lines of output, oldest first; none when its logs are not wanted */
+  tail: z.array(z.string()),
+};
+
+/**
+ * Why a container is no longer running: `exited` by itself with 0, `failed` with another code, `killed` by a signal that
+ * nobody asked the engine for, `oom` by the kernel for its memory limit, `stopped` by `docker stop`, `kill` or the like.
+ */
+export const deathCauses = ["exited", "failed", "killed", "oom", "stopped"] as const;
+export type DeathCause = (typeof deathCauses)[number];
+
 /** What was lost of one source, from when to when. */
 export const dropCount = z.object({ source: z.string(), count: z.number(), from: at, to: at });
 export type DropCount = z.infer<typeof dropCount>;
@@ -42,6 +61,29 @@ export const agentEvent = z.discriminatedUnion("type", [
     restartInMs: z.nullable(z.number()),
   }),
   z.object({ type: z.literal("script.gave-up"), ...crash }),
+  z.object({
+    type: z.literal("container.died"),
+    ...container,
+    cause: z.enum(deathCauses),
+    /** null: not known, since it was started anew before anybody looked */
+    exitCode: z.nullable(z.number()),
+    /** the signal that the exit code stands for, as a shell would have it */
+    signal: z.nullable(z.string()),
+    /** false: it ended while nobody was listening to the engine */
+    observed: z.boolean(),
+  }),
+  /** the kernel killed a process in it for its memory limit, and it goes on */
+  z.object({ type: z.literal("container.oom"), ...container }),
+  z.object({
+    type: z.literal("container.unhealthy"),
+    ...container,
+    /** what its health check printed last */
+    check: z.nullable(z.string()),
+    /** checks that failed in a row */
+    failures: z.nullable(z.number()),
+  }),
+  /** healthy again after it was unhealthy */
+  z.object({ type: z.literal("container.healthy"), ...container }),
   z.object({ type: z.literal("agent.started"), at, version: z.string(), reason: z.string() }),
   z.object({ type: z.literal("agent.stopped"), at, reason: z.string() }),
   z.object({ type: z.literal("logs.dropped"), at, total: z.number(), sources: z.array(dropCount) }),

@@ -45,8 +45,15 @@ export const containerStatus = z.object({
   health: z.nullable(z.string()),
   restartCount: count,
   startedAt: z.nullable(at),
+  /** percent of one core, as `docker stats` counts; null when not running or not yet known */
   cpu: reading,
   memory: z.object({ usage: reading, limit: reading }),
+  /** bytes since it was started, over all its interfaces; null with the host's network */
+  network: z.optional(z.object({ rxBytes: reading, txBytes: reading })),
+  /** bytes since it was started */
+  blockIo: z.optional(z.object({ readBytes: reading, writtenBytes: reading })),
+  /** what its lines are filed under, the same however often it is made anew */
+  source: z.optional(z.string()),
 });
 export type ContainerStatus = z.infer<typeof containerStatus>;
 

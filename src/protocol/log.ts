@@ -5,8 +5,8 @@ import { z } from "./schema.ts";
 export const levels = ["debug", "info", "warn", "error", "fatal"] as const;
 export type Level = (typeof levels)[number];
 
-/** Where a line came from. */
-export const streams = ["stdout", "stderr", "cli", "container"] as const;
+/** Where a line came from; `http`: an application sent it to the hub itself. */
+export const streams = ["stdout", "stderr", "cli", "container", "http"] as const;
 export type Stream = (typeof streams)[number];
 
 /** Longest message, in characters; a longer line travels in pieces that `fields.part` numbers. */

@@ -45,7 +45,7 @@ export const enrolmentToken = z.object({
   lastUsedAt: z.nullable(at),
 });
 export type EnrolmentToken = z.infer<typeof enrolmentToken>;
-export const enrolmentTokensList = z.object({ tokens: z.array(enrolmentToken) });
+export const enrolmentTokensList = z.object({ tokens: z.array(enrolmentToken), cursor: z.nullable(z.string()) });
 export const enrolmentRequest = z.object({
   name: z._default(displayName, "enrolment"),
   maxUses: z._default(z.number().check(z.minimum(1), z.maximum(100_000), z.multipleOf(1)), 1),
