@@ -1,159 +1,147 @@
 /**
  * The servers as they are now, in memory: who they are, which token they have, and what they last reported. Changes of
- * identity are durable before they are answered; heartbeats are written together, once in a while, because the next
- * one replaces them anyway.
+ * identity are durable before they are answered, and undone when they can't be made so; heartbeats are written
+ * together, once in a while, because the next one replaces them anyway.
  */
-import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
-import { keep } from "#src/lib/keep.ts";
-import { type AgentStatus, connectedWithinSeconds } from "#src/protocol/api.ts";
+import { createBatch } from "#src/lib/batch.ts";
+import { type Cancel, timestamp } from "#src/lib/clock.ts";
+import { connectedWithinSeconds } from "#src/protocol/api.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
-import type { FleetStore, ServerRecord, Tokens } from "./port.ts";
+import { createChanges } from "./changes.ts";
+import { noticesOf } from "./notices.ts";
+import type { Fleet, FleetWorld, ServerRecord } from "./port.ts";
+import { createRegistrar } from "./registrar.ts";
+import { createRoster } from "./roster.ts";
+import { createStrangers } from "./strangers.ts";
+
+export type { Fleet, ServerWithToken } from "./port.ts";
 
 /** Heartbeats reach the disk within this time; many in one write share its pages and its fsync. */
-const saveAfterMs = 2000;
+const saveWithinMs = 2000;
+/** When a token was used for something else than a heartbeat, which most of them are. */
+const saveUsesWithinMs = 30_000;
 /** How often silence is looked for. */
 const sweepMs = 5000;
 
-/** A server with its new token, shown this once. `stored` resolves when both are durable. */
-export type Registered = { readonly server: ServerRecord; readonly token: string; readonly stored: Promise<void> };
-
-export type Beat = { readonly version: string | null; readonly heartbeat: string };
-
-export type Fleet = {
-  /** Reads all servers, and looks for silent ones from now on. */
-  open(): Promise<void>;
-  /** Ends both; what was not yet written is written. */
-  close(): Promise<void>;
-  /** A server of this name, made if there is none, with a new token; the old one is dead at once. */
-  register(hostname: string): Registered;
-  /** A new token for a server; undefined: no such server. */
-  rotate(id: string): Registered | undefined;
-  /** No token is accepted any more; version and last report are cleared. False: no such server. */
-  revoke(id: string): Promise<boolean>;
-  /** Whether this is the server's token. */
-  authenticate(id: string, token: string): boolean;
-  /** Takes a heartbeat. */
-  beat(id: string, beat: Beat): void;
-  get(id: string): ServerRecord | undefined;
-  /** By hostname. */
-  all(): readonly ServerRecord[];
-  status(server: ServerRecord): AgentStatus;
-  /** Tells which server has changed: a report, a token, or silence. */
-  onChange(listener: (id: string) => void): Cancel;
-};
-
-export type FleetWorld = {
-  readonly store: FleetStore;
-  readonly tokens: Tokens;
-  readonly clock: Clock;
-  readonly warn: (message: string) => void;
-};
-
 export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
-  const servers = new Map<string, ServerRecord>();
-  const byHostname = new Map<string, string>();
-  const unsaved = new Set<string>();
+  const roster = createRoster();
+  const strangers = createStrangers(() => clock.now());
   const connected = new Set<string>();
   const listeners = new Set<(id: string) => void>();
-  let order: readonly string[] | undefined;
-  let cancelSave: Cancel | undefined;
+  const mourners = new Set<(id: string) => void>();
   let cancelSweep: Cancel | undefined;
+
+  const uses = createBatch({
+    clock,
+    withinMs: saveUsesWithinMs,
+    async write(ids) {
+      for (const id of ids) beats.add(id);
+    },
+    failed: (error) => warn(reasonOf(error)),
+  });
+  const beats = createBatch({
+    clock,
+    withinMs: saveWithinMs,
+    async write(ids) {
+      for (const id of ids) uses.drop(id);
+      await store.putBeats([...ids].flatMap((id) => roster.get(id) ?? []));
+    },
+    // the next beat of each server carries everything again
+    failed: (error, count) => warn(`heartbeats of ${count} servers are not on disk yet: ${reasonOf(error)}`),
+  });
 
   function tell(id: string): void {
     for (const listener of listeners) listener(id);
   }
 
-  function put(record: ServerRecord): void {
-    servers.set(record.id, record);
-    if (byHostname.get(record.hostname) !== record.id) order = undefined;
-    byHostname.set(record.hostname, record.id);
-    if (isConnected(record)) connected.add(record.id);
-    else connected.delete(record.id);
+  function isConnected({ lastSeenMs }: ServerRecord): boolean {
+    return lastSeenMs !== null && clock.now() - lastSeenMs <= connectedWithinSeconds * 1000;
   }
 
-  function change(record: ServerRecord): Promise<void> {
-    put(record);
-    tell(record.id);
-    return store.putServer(record);
-  }
-
-  function withNewToken(server: ServerRecord): Registered {
-    const { token, digest } = tokens.create();
-    const changed = { ...server, digest };
-    return { server: changed, token, stored: change(changed) };
-  }
-
-  async function save(): Promise<void> {
-    cancelSave?.();
-    cancelSave = undefined;
-    const ids = [...unsaved];
-    unsaved.clear();
-    if (ids.length === 0) return;
-    try {
-      await store.putBeats(ids.flatMap((id) => servers.get(id) ?? []));
-    } catch (error) {
-      // the next beat of each server carries everything again
-      warn(`heartbeats of ${ids.length} servers are not on disk yet: ${reasonOf(error)}`);
-    }
-  }
-
-  function isConnected(server: ServerRecord): boolean {
-    return server.lastSeenMs !== null && clock.now() - server.lastSeenMs <= connectedWithinSeconds * 1000;
-  }
+  const changes = createChanges({
+    store,
+    roster,
+    changed(id) {
+      const entry = roster.get(id);
+      if (entry !== undefined && isConnected(entry)) connected.add(id);
+      else connected.delete(id);
+      tell(id);
+    },
+    tokenDied(id) {
+      // what was noted was of agents with that token
+      strangers.forget(id);
+      for (const mourner of mourners) mourner(id);
+    },
+  });
+  const registrar = createRegistrar({ roster, tokens, changes, isConnected, now: () => clock.now() });
 
   function sweep(): void {
     for (const id of connected) {
-      const server = servers.get(id);
+      const server = roster.get(id);
       if (server !== undefined && isConnected(server)) continue;
       connected.delete(id);
       tell(id);
     }
+    for (const id of strangers.settled()) tell(id);
     cancelSweep = clock.after(sweepMs, sweep);
+  }
+
+  function listen(to: Set<(id: string) => void>, listener: (id: string) => void): Cancel {
+    to.add(listener);
+    return () => void to.delete(listener);
   }
 
   return {
     async open() {
-      for (const record of await store.servers()) put(record);
+      for (const record of await store.servers()) {
+        roster.add({ ...record });
+        if (isConnected(record)) connected.add(record.id);
+      }
       sweep();
     },
     async close() {
       cancelSweep?.();
-      await save();
+      await uses.flush();
+      await beats.flush();
     },
-    register(hostname) {
-      const known = servers.get(byHostname.get(hostname) ?? "");
-      const fresh = { version: null, lastSeenMs: null, heartbeat: null };
-      return withNewToken(
-        known ?? { id: crypto.randomUUID(), hostname, createdAtMs: clock.now(), digest: null, ...fresh },
-      );
-    },
-    rotate(id) {
-      const server = servers.get(id);
-      return server === undefined ? undefined : withNewToken(server);
-    },
+    register: registrar.register,
+    rotate: registrar.rotate,
     async revoke(id) {
-      const server = servers.get(id);
-      if (server === undefined) return false;
-      unsaved.delete(id);
-      await change({ ...server, digest: null, version: null, lastSeenMs: null });
+      const entry = roster.get(id);
+      if (entry === undefined) return false;
+      beats.drop(id);
+      uses.drop(id);
+      await changes.make(entry, { digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null });
       return true;
     },
-    authenticate: (id, token) => tokens.matches(token, servers.get(id)?.digest ?? null),
-    beat(id, { version, heartbeat }) {
-      const server = servers.get(id);
-      if (server === undefined) return;
-      const changed = { ...server, version: version ?? server.version, lastSeenMs: clock.now(), heartbeat };
-      servers.set(id, changed);
+    async remove(id) {
+      const entry = roster.get(id);
+      if (entry === undefined) return false;
+      await changes.remove(entry);
+      return true;
+    },
+    authenticate(id, token) {
+      const entry = roster.get(id);
+      const matches = tokens.matches(token, entry?.digest ?? null);
+      if (!matches || entry === undefined) return false;
+      entry.tokenUsedAtMs = clock.now();
+      uses.add(id);
+      return true;
+    },
+    beat(id, { version, heartbeat, hostname, startedAt }) {
+      const entry = roster.get(id);
+      // revoked between the request's head and its body
+      if (entry === undefined || entry.digest === null) return;
+      entry.version = version ?? entry.version;
+      entry.lastSeenMs = entry.tokenUsedAtMs = clock.now();
+      entry.heartbeat = heartbeat;
+      strangers.note(id, hostname, startedAt);
       connected.add(id);
-      unsaved.add(id);
-      cancelSave ??= clock.after(saveAfterMs, () => keep(save(), (error) => warn(reasonOf(error))));
+      beats.add(id);
       tell(id);
     },
-    get: (id) => servers.get(id),
-    all() {
-      order ??= [...byHostname.keys()].sort().flatMap((hostname) => byHostname.get(hostname) ?? []);
-      return order.flatMap((id) => servers.get(id) ?? []);
-    },
+    get: roster.get,
+    all: roster.all,
     status(server) {
       const up = isConnected(server);
       return {
@@ -163,9 +151,14 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
         transport: up ? "agent" : null,
       };
     },
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    notices: (server) =>
+      noticesOf(server, {
+        twin: roster.olderTwin(server),
+        reportedAs: strangers.hostname(server.id),
+        doubled: strangers.doubled(server.id),
+      }),
+    onChange: (listener) => listen(listeners, listener),
+    onTokenDead: (listener) => listen(mourners, listener),
+    revision: roster.revision,
   };
 }

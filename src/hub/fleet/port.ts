@@ -1,25 +1,101 @@
-/** What the fleet needs from others. */
+/** What the fleet needs from others, and what it gives. */
+import type { Cancel, Clock } from "#src/lib/clock.ts";
+import type { AgentStatus } from "#src/protocol/api.ts";
+import type { Registration, ServerNotice } from "#src/protocol/project.ts";
 
-/** A server as it is kept. */
+/** A server as it is kept, and as others see it: fields change while it is held. */
 export type ServerRecord = {
   readonly id: string;
+  readonly projectId: string;
+  /** unique within the project */
   readonly hostname: string;
   readonly createdAtMs: number;
+  /** keyed hash of the machine id; null: never told */
+  readonly machine: string | null;
+  /** when another machine took this name over; null: never, or it has registered again since */
+  readonly replacedAtMs: number | null;
   /** SHA-256 of the agent token; null: revoked */
   readonly digest: Uint8Array | null;
+  readonly tokenUsedAtMs: number | null;
   readonly version: string | null;
   readonly lastSeenMs: number | null;
   /** the newest heartbeat as JSON */
   readonly heartbeat: string | null;
 };
 
+/** A server in memory; only this room changes it. */
+export type Entry = { -readonly [Key in keyof ServerRecord]: ServerRecord[Key] };
+
 export type FleetStore = {
   servers(): Promise<readonly ServerRecord[]>;
   putServer(record: ServerRecord): Promise<void>;
+  deleteServer(id: string): Promise<void>;
   putBeats(records: readonly ServerRecord[]): Promise<void>;
 };
 
 export type Tokens = {
   create(): { readonly token: string; readonly digest: Uint8Array };
   matches(token: string, digest: Uint8Array | null): boolean;
+};
+
+export type FleetWorld = {
+  readonly store: FleetStore;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly warn: (message: string) => void;
+};
+
+/** A server and its new token, which is shown this once; both are durable. */
+export type ServerWithToken = {
+  readonly server: ServerRecord;
+  readonly token: string;
+  /** false: it was known already */
+  readonly created: boolean;
+};
+
+/** What a registration names; the project is known by then. */
+export type ServerRegistration = Omit<Registration, "project"> & { readonly projectId: string };
+
+export type Beat = {
+  readonly version: string | null;
+  /** as JSON */
+  readonly heartbeat: string;
+  /** as the agent sees it, by which strangers are noticed */
+  readonly hostname: string;
+  /** when the agent was started, likewise */
+  readonly startedAt: string;
+};
+
+export type Fleet = {
+  /** Reads all servers, and looks for silent ones from now on. */
+  open(): Promise<void>;
+  /** Ends both; what was not yet written is written. */
+  close(): Promise<void>;
+  /**
+   * A server of this name in this project, made if there is none, with a new token; the old one is dead at once.
+   * Rejects with a Fault `conflict` when another machine reports under this name right now and `replace` is not given;
+   * with `renamedFrom`: `not-found` when that is no server of the project, `conflict` when the new name is taken.
+   */
+  register(registration: ServerRegistration): Promise<ServerWithToken>;
+  /** A new token; the old one is dead when this returns, before the promise resolves. undefined: no such server. */
+  rotate(id: string): Promise<ServerWithToken> | undefined;
+  /** No token is accepted any more, at once; version, last report's time and last use are cleared. False: no such server. */
+  revoke(id: string): Promise<boolean>;
+  /** Forgets a server; its token is dead at once. False: no such server. */
+  remove(id: string): Promise<boolean>;
+  /** Whether this is the server's token; if so, notes its use. */
+  authenticate(id: string, token: string): boolean;
+  /** Takes a heartbeat; one that was let in before the token was revoked is left out. */
+  beat(id: string, beat: Beat): void;
+  get(id: string): ServerRecord | undefined;
+  /** By hostname, then project. The same array until a server comes, goes or moves. */
+  all(): readonly ServerRecord[];
+  status(server: ServerRecord): AgentStatus;
+  notices(server: ServerRecord): readonly ServerNotice[];
+  /** Tells which server has changed: a report, a token, a notice, silence, or its end. */
+  onChange(listener: (id: string) => void): Cancel;
+  /** Tells which server's token has just died, so that what was opened with it can be closed. */
+  onTokenDead(listener: (id: string) => void): Cancel;
+  /** Changes whenever a server comes, goes or moves. */
+  revision(): number;
 };

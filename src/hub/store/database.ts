@@ -35,9 +35,7 @@ export async function openDatabase<Tables>(
     ])
       database.run(`PRAGMA ${pragma}`);
     const queries = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asBetterSqlite(database) }) });
-    const migrator = new Migrator({ db: queries, provider: { getMigrations: async () => ({ ...migrations }) } });
-    const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error;
+    if (Object.keys(migrations).length > 0) await migrate({ database, queries }, migrations);
     return { database, queries };
   } catch (error) {
     database?.close();
@@ -45,6 +43,22 @@ export async function openDatabase<Tables>(
       hint: "Check the folder's rights and free space",
       cause: error,
     });
+  }
+}
+
+/** All or nothing, with the note of what was run: Kysely itself uses no transaction here, but SQLite's DDL can be in one. */
+async function migrate<Tables>(
+  { database, queries }: Opened<Tables>,
+  migrations: Readonly<Record<string, Migration>>,
+): Promise<void> {
+  const migrator = new Migrator({ db: queries, provider: { getMigrations: async () => ({ ...migrations }) } });
+  database.run("BEGIN IMMEDIATE");
+  try {
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    database.run("COMMIT");
+  } finally {
+    if (database.inTransaction) database.run("ROLLBACK");
   }
 }
 

@@ -4,9 +4,11 @@ import { join } from "node:path";
 
 import { tryLock } from "#src/lib/libc.ts";
 import { Fault } from "#src/protocol/fault.ts";
+import { finishReplacement } from "./replacement.ts";
 
 /**
- * Locks `folder` by flock(2) on `hub.lock`, which the kernel gives back however the process ends.
+ * Locks `folder` by flock(2) on `hub.lock`, which the kernel gives back however the process ends. A
+ * restore that was interrupted there is finished: whoever has the lock finds one hub's data, whole.
  * @returns releases it
  * @throws {Fault} `conflict`, naming the pid of the hub that has it; the system's error when the file can't be opened
  */
@@ -23,6 +25,12 @@ export function lockFolder(folder: string): () => void {
   }
   ftruncateSync(fd, 0);
   writeSync(fd, `${process.pid}\n`);
+  try {
+    finishReplacement(folder);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
   return () => {
     ftruncateSync(fd, 0);
     closeSync(fd);

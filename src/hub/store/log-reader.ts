@@ -6,7 +6,7 @@ import type { LogFilter, LogsPage, StoredEntry } from "#src/protocol/api.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { type Place, isOlder, newestFirst, readCursor, writeCursor } from "./cursor.ts";
 import { levelBit, levelsFrom, readChunk } from "./chunk.ts";
-import type { LogSearch, LogsAfter } from "./port.ts";
+import type { LogSearch, LogsAfter, Scope } from "./port.ts";
 
 /** A search gives way to other work this often, in milliseconds. */
 const turnMs = 8;
@@ -26,8 +26,16 @@ type Candidate = Place & { readonly serverId: string; readonly entry: LogEntry }
 
 export type LogReader = {
   readonly search: (search: LogSearch, signal?: AbortSignal) => Promise<LogsPage>;
-  readonly after: (position: number, filter: LogFilter, limit: number) => LogsAfter;
+  readonly after: (position: number, filter: ScopedFilter, limit: number) => LogsAfter;
 };
+
+type ScopedFilter = Omit<LogFilter, "project"> & { readonly scope: Scope };
+
+/**
+ * Scopes up to this size are part of the query. For a larger one that would mean thousands of ids for each page of it,
+ * and most chunks are in it anyway: then each chunk's server is looked up.
+ */
+const queriedScope = 64;
 
 export function createLogReader(database: Database, head: () => number): LogReader {
   const bodyOf = database.prepare<{ body: Uint8Array }, [number]>("SELECT body FROM chunks WHERE id = ?");
@@ -60,8 +68,8 @@ export function createLogReader(database: Database, head: () => number): LogRead
     return entries;
   }
 
-  /** Chunks that may hold matches, newest first. */
-  function* candidates(search: LogSearch, before: Place | null): Generator<Meta> {
+  /** Chunks that may hold matches, newest first; now and then undefined, to let others have their turn. */
+  function* candidates(search: LogSearch, before: Place | null): Generator<Meta | undefined> {
     const where = ["first_ms <= ?", "last_ms >= ?", "(levels & ?) <> 0"];
     const to = search.to === undefined ? Infinity : parseInstant(search.to) - 1;
     const newest = Math.min(before?.ms ?? Infinity, to);
@@ -82,15 +90,22 @@ export function createLogReader(database: Database, head: () => number): LogRead
       where.push("server = ?");
       values.push(search.server);
     }
+    const { scope } = search;
+    if (scope !== null && scope.size <= queriedScope) {
+      // an index by server would not help: the page is ordered by time
+      where.push(`+server IN (${[...scope].map(() => "?").join(", ")})`);
+      values.push(...scope);
+    }
     const [lastMs, id] = search.source === undefined ? ["chunks.last_ms", "chunks.id"] : ["s.last_ms", "s.chunk"];
-    const page = database.prepare<{ id: number; last_ms: number }, (string | number)[]>(
-      `SELECT ${id} AS id, ${lastMs} AS last_ms FROM ${table} WHERE ${where.map((part) => part.replace(/^last_ms/, lastMs)).join(" AND ")} AND (${lastMs}, ${id}) < (?, ?) ORDER BY ${lastMs} DESC, ${id} DESC LIMIT 256`,
+    const page = database.prepare<{ id: number; last_ms: number; server: string }, (string | number)[]>(
+      `SELECT ${id} AS id, ${lastMs} AS last_ms, server FROM ${table} WHERE ${where.map((part) => part.replace(/^last_ms/, lastMs)).join(" AND ")} AND (${lastMs}, ${id}) < (?, ?) ORDER BY ${lastMs} DESC, ${id} DESC LIMIT 256`,
     );
     try {
       let place: [number, number] = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
       for (;;) {
         const rows = page.all(...values, ...place);
         for (const row of rows) {
+          if (scope !== null && !scope.has(row.server)) continue;
           // deleted by retention in the meantime: nothing to give
           const meta = metaOf.get(row.id);
           if (meta !== null) yield meta;
@@ -98,6 +113,7 @@ export function createLogReader(database: Database, head: () => number): LogRead
         const last = rows.at(-1);
         if (last === undefined || rows.length < 256) return;
         place = [last.last_ms, last.id];
+        yield undefined;
       }
     } finally {
       page.finalize();
@@ -113,7 +129,7 @@ export function createLogReader(database: Database, head: () => number): LogRead
     for (const meta of candidates(search, before)) {
       const worst = found[search.limit - 1];
       // nothing in this chunk or in any later one can be newer than the page's last entry
-      if (worst !== undefined && worst.ms > meta.last_ms) {
+      if (meta !== undefined && worst !== undefined && worst.ms > meta.last_ms) {
         more = true;
         break;
       }
@@ -122,6 +138,7 @@ export function createLogReader(database: Database, head: () => number): LogRead
         if (signal?.aborted === true) break;
         turnEnds = performance.now() + turnMs;
       }
+      if (meta === undefined) continue;
       const entries = open(meta.id);
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[i];
@@ -144,7 +161,7 @@ export function createLogReader(database: Database, head: () => number): LogRead
     };
   }
 
-  function after(position: number, filter: LogFilter, limit: number): LogsAfter {
+  function after(position: number, filter: ScopedFilter, limit: number): LogsAfter {
     const matches = matcher(filter);
     const entries: StoredEntry[] = [];
     const wanted = filter.level === undefined ? -1 : levelsFrom(filter.level);
@@ -155,6 +172,7 @@ export function createLogReader(database: Database, head: () => number): LogRead
     for (const meta of rows) {
       const skip =
         (meta.levels & wanted) === 0 ||
+        (filter.scope !== null && !filter.scope.has(meta.server)) ||
         (filter.server !== undefined && filter.server !== meta.server) ||
         (source !== undefined && (source === null || hasSource.get(source.id, meta.last_ms, meta.id) === null));
       if (!skip) {
@@ -185,7 +203,7 @@ function stored(entry: LogEntry, serverId: string, position: number): StoredEntr
     : { id, serverId, seq, at, source, stream, level, message, fields };
 }
 
-function matcher(filter: LogFilter): (entry: LogEntry) => boolean {
+function matcher(filter: Omit<LogFilter, "project">): (entry: LogEntry) => boolean {
   const wanted = filter.level === undefined ? -1 : levelsFrom(filter.level);
   const text = filter.q?.toLowerCase() ?? "";
   const from = filter.from === undefined ? -Infinity : parseInstant(filter.from);

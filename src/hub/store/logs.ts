@@ -15,7 +15,7 @@ import { createLogReader } from "./log-reader.ts";
 import { pruneLogs } from "./log-pruning.ts";
 import { logMigrations } from "./logs-tables.ts";
 import type { Appended, LogBatch, LogStore } from "./port.ts";
-import { admit } from "./seen.ts";
+import { admit, highest } from "./seen.ts";
 
 /** Bytes of memory that a parsed entry takes beside its text, roughly. */
 const memoryOfEntry = 400;
@@ -120,6 +120,7 @@ export async function openLogStore(folder: string, clock: Clock): Promise<LogSto
   return {
     append: (batch) =>
       commits.write((batch.ndjson?.length ?? 0) + batch.entries.length * memoryOfEntry, () => store(batch)),
+    lastSeq: (serverId) => highest(senders.get(serverId).ranges),
     search: reader.search,
     after: reader.after,
     head: () => head,

@@ -42,6 +42,8 @@ export type LogsAfter = { readonly entries: readonly StoredEntry[]; readonly pos
 export type LogStore = {
   /** Stores what is new of a delivery, each entry once whatever is repeated, overlaps or comes late. */
   append(batch: LogBatch): Promise<Appended>;
+  /** The highest number stored of a sender; -1: none. Whoever numbers entries himself goes on behind it. */
+  lastSeq(serverId: string): number;
   /** Entries by time, newest first. A search that takes long gives way to other work and ends early when aborted. */
   search(search: LogSearch, signal?: AbortSignal): Promise<LogsPage>;
   /** Up to `limit` matching entries in order of arrival, from a bounded stretch after `position`. */
@@ -65,6 +67,8 @@ export type ServerRow = {
   readonly createdAtMs: number;
   /** keyed hash of the machine id; null: never told */
   readonly machine: string | null;
+  /** when another machine took this name over; null: never, or it has registered again since */
+  readonly replacedAtMs: number | null;
   /** SHA-256 of the agent token; null: revoked */
   readonly digest: Uint8Array | null;
   readonly tokenUsedAtMs: number | null;
@@ -147,6 +151,8 @@ export type EventSearch = {
 
 export type AuditSearch = {
   readonly organizationId: string;
+  /** with what is nobody's, such as the failed sign-in of someone unknown: for a hub of one organisation */
+  readonly unowned: boolean;
   readonly action: string | null;
   /** id of what it was done to */
   readonly target: string | null;
@@ -163,6 +169,7 @@ export type StateStore = {
   deleteServer(id: string): Promise<void>;
   projects(): Promise<readonly ProjectRow[]>;
   putProject(row: ProjectRow): Promise<void>;
+  /** With its sources and enrolment tokens. Rejects with a Fault `conflict` when servers are in it. */
   deleteProject(id: string): Promise<void>;
   sources(): Promise<readonly SourceRow[]>;
   putSource(row: SourceRow): Promise<void>;
@@ -178,7 +185,7 @@ export type StateStore = {
   /** undefined: unknown or expired; expired ones are deleted as new ones come. */
   device(userCode: string): Promise<DeviceRow | undefined>;
   addAudit(organizationId: string | null, entry: Omit<AuditEntry, "id">): Promise<void>;
-  /** Newest first; with what has no organisation, such as a failed sign-in of nobody known, for hubs of one organisation. */
+  /** Newest first. */
   audit(search: AuditSearch): Promise<AuditPage>;
   putBeats(rows: readonly BeatRow[]): Promise<void>;
   appendEvents(batch: EventBatch): Promise<Appended>;
@@ -188,7 +195,10 @@ export type StateStore = {
   eventsAfter(position: number, limit: number): readonly StoredEvent[];
   eventsHead(): number;
   onEvent(listener: () => void): Cancel;
-  /** Deletes events older than `beforeMs`. @returns how many */
+  /**
+   * Deletes events older than `beforeMs`, and failed sign-ins of that age that belong to nobody: strangers must not fill
+   * the disk. @returns how many events
+   */
   prune(beforeMs: number): Promise<number>;
   /** Whether the storage answers. */
   ready(): boolean;

@@ -1,19 +1,65 @@
 /** Tables of `state.db`. */
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
 export type StateTables = {
+  projects: { id: string; organization_id: string | null; name: string; created_at_ms: number };
+  sources: {
+    id: string;
+    project_id: string;
+    name: string;
+    created_at_ms: number;
+    digest: Uint8Array;
+    last_used_at_ms: number | null;
+  };
   servers: {
     id: string;
+    project_id: string;
     hostname: string;
     created_at_ms: number;
+    machine: string | null;
+    replaced_at_ms: number | null;
     digest: Uint8Array | null;
+    token_used_at_ms: number | null;
     version: string | null;
     last_seen_ms: number | null;
     heartbeat: string | null;
   };
   events: { position: number; server: string; at_ms: number; type: string; body: string };
   senders: { server: string; ranges: string; batches: string };
+  tokens: {
+    id: string;
+    kind: "key" | "enrolment";
+    organization_id: string;
+    project_id: string | null;
+    name: string;
+    hint: string;
+    digest: Uint8Array;
+    scopes: string;
+    created_at_ms: number;
+    created_by: string | null;
+    expires_at_ms: number | null;
+    max_uses: number | null;
+    uses: number;
+    last_used_at_ms: number | null;
+  };
+  devices: {
+    user_code: string;
+    hostname: string | null;
+    address: string | null;
+    purpose: string;
+    created_at_ms: number;
+    expires_at_ms: number;
+  };
+  audit: {
+    position: number;
+    organization_id: string | null;
+    at_ms: number;
+    action: string;
+    actor: string | null;
+    target: string | null;
+    body: string;
+  };
 };
 
 export const stateMigrations: Readonly<Record<string, Migration>> = {
@@ -48,4 +94,118 @@ export const stateMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0002-projects-tokens-audit": {
+    async up(db: Kysely<unknown>) {
+      await makeProjects(db);
+      await moveServers(db);
+      await makeTokens(db);
+      await makeAudit(db);
+      // the server and the type are in it too: whose an event is can be told without reading it
+      await db.schema.dropIndex("events_by_time").execute();
+      await db.schema
+        .createIndex("events_by_time")
+        .on("events")
+        .columns(["at_ms", "position", "server", "type"])
+        .execute();
+    },
+  },
 };
+
+async function makeProjects(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("projects")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("organization_id", "text")
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("sources")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("project_id", "text", (column) => column.notNull().references("projects.id"))
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("digest", "blob", (column) => column.notNull())
+    .addColumn("last_used_at_ms", "integer")
+    .addUniqueConstraint("sources_by_name", ["project_id", "name"])
+    .execute();
+}
+
+/** The servers so far go into a project "default", which the first organisation takes over. */
+async function moveServers(db: Kysely<unknown>): Promise<void> {
+  const old = db as Kysely<{ servers: { created_at_ms: number }; projects: StateTables["projects"] }>;
+  const oldest = await old
+    .selectFrom("servers")
+    .select((get) => get.fn.min("created_at_ms").as("ms"))
+    .executeTakeFirst();
+  const id = crypto.randomUUID();
+  if (oldest?.ms != null) {
+    const project = { id, organization_id: null, name: "default", created_at_ms: oldest.ms };
+    await old.insertInto("projects").values(project).execute();
+  }
+  // SQLite can't take the UNIQUE from a column: the table is made anew (sqlite.org/lang_altertable.html, section 7)
+  await db.schema
+    .createTable("servers_new")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("project_id", "text", (column) => column.notNull().references("projects.id"))
+    .addColumn("hostname", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("machine", "text")
+    .addColumn("replaced_at_ms", "integer")
+    .addColumn("digest", "blob")
+    .addColumn("token_used_at_ms", "integer")
+    .addColumn("version", "text")
+    .addColumn("last_seen_ms", "integer")
+    .addColumn("heartbeat", "text")
+    .addUniqueConstraint("servers_by_hostname", ["project_id", "hostname"])
+    .execute();
+  await sql`
+    INSERT INTO servers_new (id, project_id, hostname, created_at_ms, digest, version, last_seen_ms, heartbeat)
+    SELECT id, ${id}, hostname, created_at_ms, digest, version, last_seen_ms, heartbeat FROM servers
+  `.execute(db);
+  await db.schema.dropTable("servers").execute();
+  await db.schema.alterTable("servers_new").renameTo("servers").execute();
+}
+
+async function makeTokens(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("tokens")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("kind", "text", (column) => column.notNull())
+    .addColumn("organization_id", "text", (column) => column.notNull())
+    .addColumn("project_id", "text", (column) => column.references("projects.id"))
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("hint", "text", (column) => column.notNull())
+    .addColumn("digest", "blob", (column) => column.notNull())
+    .addColumn("scopes", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_by", "text")
+    .addColumn("expires_at_ms", "integer")
+    .addColumn("max_uses", "integer")
+    .addColumn("uses", "integer", (column) => column.notNull())
+    .addColumn("last_used_at_ms", "integer")
+    .execute();
+  await db.schema
+    .createTable("devices")
+    .addColumn("user_code", "text", (column) => column.primaryKey())
+    .addColumn("hostname", "text")
+    .addColumn("address", "text")
+    .addColumn("purpose", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("expires_at_ms", "integer", (column) => column.notNull())
+    .execute();
+}
+
+async function makeAudit(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("audit")
+    .addColumn("position", "integer", (column) => column.primaryKey().autoIncrement())
+    .addColumn("organization_id", "text")
+    .addColumn("at_ms", "integer", (column) => column.notNull())
+    .addColumn("action", "text", (column) => column.notNull())
+    .addColumn("actor", "text")
+    .addColumn("target", "text")
+    .addColumn("body", "text", (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("audit_by_time").on("audit").columns(["at_ms", "position", "organization_id"]).execute();
+}

@@ -1,34 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
-import { createAgentToken, matchesToken } from "#src/hub/auth/token.ts";
-import { createFleet } from "#src/hub/fleet/fleet.ts";
-import type { FleetStore, ServerRecord } from "#src/hub/fleet/port.ts";
-import { createTestClock } from "#test/kit/clock.ts";
-
-function fleetOn(records: readonly ServerRecord[] = [], failing = { beats: false }) {
-  const clock = createTestClock();
-  const beats: ServerRecord[][] = [];
-  const warnings: string[] = [];
-  const store: FleetStore = {
-    servers: async () => records,
-    putServer: async () => undefined,
-    putBeats: async (rows) => {
-      if (failing.beats) throw new Error("disk full");
-      beats.push([...rows]);
-    },
-  };
-  const tokens = { create: createAgentToken, matches: matchesToken };
-  const fleet = createFleet({ store, tokens, clock, warn: (message) => void warnings.push(message) });
-  return { clock, beats, warnings, fleet };
-}
-
-const beat = { version: "1.0.0", heartbeat: "{}" };
+import { failureOf } from "#test/kit/failure.ts";
+import { until } from "#test/kit/wait.ts";
+import { beat, fleetOn } from "./rig.ts";
 
 describe("the fleet", () => {
   test("counts a server as connected for 120 seconds after its last report, and tells when that ends", async () => {
-    const { clock, fleet } = fleetOn();
+    const { clock, fleet, register } = fleetOn();
     await fleet.open();
-    const { server } = fleet.register("web-1");
+    const { server } = await register("web-1");
     const told: string[] = [];
     fleet.onChange((id) => told.push(fleet.status(fleet.get(id) ?? server).status));
     fleet.beat(server.id, beat);
@@ -49,9 +29,10 @@ describe("the fleet", () => {
   });
 
   test("writes many heartbeats together, each server once", async () => {
-    const { clock, fleet, beats } = fleetOn();
+    const { clock, fleet, beats, register } = fleetOn();
     await fleet.open();
-    const ids = Array.from({ length: 50 }, (_, i) => fleet.register(`web-${i}`).server.id);
+    const servers = await Promise.all(Array.from({ length: 50 }, (_, i) => register(`web-${i}`)));
+    const ids = servers.map(({ server }) => server.id);
     for (let round = 0; round < 3; round++) for (const id of ids) fleet.beat(id, { ...beat, heartbeat: `${round}` });
     expect(beats).toEqual([]);
     clock.advance(2000);
@@ -65,29 +46,117 @@ describe("the fleet", () => {
   });
 
   test("lives on when heartbeats can't be written", async () => {
-    const failing = { beats: true };
-    const { clock, fleet, beats, warnings } = fleetOn([], failing);
+    const { clock, fleet, beats, warnings, failing, register } = fleetOn();
+    failing.beats = true;
     await fleet.open();
-    const { server } = fleet.register("web-1");
+    const { server } = await register("web-1");
     fleet.beat(server.id, beat);
     clock.advance(2000);
-    await Promise.resolve();
+    await until(() => warnings.length > 0);
     expect(warnings).toEqual(["heartbeats of 1 servers are not on disk yet: disk full"]);
     failing.beats = false;
     fleet.beat(server.id, beat);
     clock.advance(2000);
     expect(beats.length).toBe(1);
   });
+
+  test("lists servers by host name, then project, as one array until one comes, goes or moves", async () => {
+    const { fleet, register } = fleetOn();
+    await fleet.open();
+    const names = () => fleet.all().map((server) => `${server.hostname}/${server.projectId}`);
+    await register("web-2");
+    await register("web-1", { projectId: "p2" });
+    const { server } = await register("web-1");
+    expect(names()).toEqual(["web-1/p1", "web-1/p2", "web-2/p1"]);
+    const [list, revision] = [fleet.all(), fleet.revision()];
+    fleet.beat(server.id, beat);
+    await fleet.rotate(server.id);
+    await register("web-1");
+    expect(fleet.all()).toBe(list);
+    expect(fleet.revision()).toBe(revision);
+    await register("web-3", { renamedFrom: server.id });
+    expect(names()).toEqual(["web-1/p2", "web-2/p1", "web-3/p1"]);
+    const afterMove = fleet.revision();
+    expect(afterMove).toBeGreaterThan(revision);
+    await fleet.remove(server.id);
+    expect(names()).toEqual(["web-1/p2", "web-2/p1"]);
+    expect(fleet.revision()).toBeGreaterThan(afterMove);
+  });
+
+  test("is as it was after a restart", async () => {
+    const first = fleetOn();
+    await first.fleet.open();
+    const { server, token } = await first.register("web-1", { machine: "a".repeat(32) });
+    first.fleet.beat(server.id, beat);
+    await first.fleet.close();
+    const second = fleetOn(first.beats[0] ?? []);
+    await second.fleet.open();
+    expect(second.fleet.all()).toEqual([server]);
+    expect(second.fleet.status(server).status).toBe("connected");
+    expect(second.fleet.authenticate(server.id, token)).toBe(true);
+    expect((await second.register("web-1")).server.id).toBe(server.id);
+    await second.fleet.close();
+  });
 });
 
-describe("tokens", () => {
-  test("match their own digest and no other", () => {
-    const [one, two] = [createAgentToken(), createAgentToken()];
-    expect(one.token).toMatch(/^oat_[\w-]{43}$/);
-    expect(one.token).not.toBe(two.token);
-    expect(matchesToken(one.token, one.digest)).toBe(true);
-    expect(matchesToken(one.token, two.digest)).toBe(false);
-    expect(matchesToken(one.token, null)).toBe(false);
-    expect(matchesToken("", null)).toBe(false);
+describe("an agent token", () => {
+  test("is dead before its successor's promise resolves, and whoever holds something open by it is told", async () => {
+    const { fleet, register } = fleetOn();
+    const { server, token } = await register("web-1");
+    const dead: string[] = [];
+    fleet.onTokenDead((id) => dead.push(id));
+    const rotating = fleet.rotate(server.id);
+    expect([fleet.authenticate(server.id, token), dead]).toEqual([false, [server.id]]);
+    const rotated = await rotating;
+    expect(fleet.authenticate(server.id, rotated?.token ?? "")).toBe(true);
+    expect(fleet.rotate("nobody")).toBeUndefined();
+    const registering = register("web-1");
+    expect([fleet.authenticate(server.id, rotated?.token ?? ""), dead.length]).toEqual([false, 2]);
+    await registering;
+  });
+
+  test("that is revoked leaves nothing of the agent, also when a heartbeat was on its way", async () => {
+    const { fleet, register, disk, beats, clock } = fleetOn();
+    const { server, token } = await register("web-1");
+    fleet.beat(server.id, beat);
+    const dead: string[] = [];
+    fleet.onTokenDead((id) => dead.push(id));
+    const revoking = fleet.revoke(server.id);
+    expect([fleet.authenticate(server.id, token), dead]).toEqual([false, [server.id]]);
+    fleet.beat(server.id, beat);
+    expect(await revoking).toBe(true);
+    expect(fleet.status(server)).toEqual({ status: "disconnected", version: null, lastSeen: null, transport: null });
+    expect(disk.get(server.id)).toMatchObject({ digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null });
+    clock.advance(60_000);
+    expect(beats).toEqual([]);
+    expect(await fleet.revoke("nobody")).toBe(false);
+  });
+
+  test("goes on when its successor could not be stored", async () => {
+    const { fleet, register, failing } = fleetOn();
+    const { server, token } = await register("web-1");
+    failing.puts = true;
+    expect(await failureOf(fleet.rotate(server.id))).toMatchObject({ message: "disk full" });
+    expect(await failureOf(register("web-1"))).toMatchObject({ message: "disk full" });
+    expect(await failureOf(fleet.revoke(server.id))).toMatchObject({ message: "disk full" });
+    expect(await failureOf(fleet.remove(server.id))).toMatchObject({ message: "disk full" });
+    expect(fleet.authenticate(server.id, token)).toBe(true);
+    expect(await failureOf(register("web-2"))).toMatchObject({ message: "disk full" });
+    expect(fleet.all()).toEqual([server]);
+  });
+
+  test("says when it was last used, and is not written for that each time", async () => {
+    const { fleet, register, beats, clock } = fleetOn();
+    const { server, token } = await register("web-1");
+    expect(server.tokenUsedAtMs).toBeNull();
+    for (let i = 0; i < 10; i++) {
+      clock.advance(2000);
+      expect(fleet.authenticate(server.id, token)).toBe(true);
+    }
+    expect(fleet.get(server.id)?.tokenUsedAtMs).toBe(clock.now());
+    expect(fleet.authenticate(server.id, "oat_wrong")).toBe(false);
+    expect(beats).toEqual([]);
+    clock.advance(40_000);
+    expect(beats.map((rows) => rows.map((row) => row.tokenUsedAtMs))).toEqual([[server.tokenUsedAtMs]]);
   });
 });

@@ -1,0 +1,47 @@
+/** What the projects need from others. */
+import type { Clock } from "#src/lib/clock.ts";
+
+/** A project as it is kept. */
+export type ProjectRecord = {
+  readonly id: string;
+  /** null: made before there was any organisation */
+  readonly organizationId: string | null;
+  readonly name: string;
+  readonly createdAtMs: number;
+};
+
+/** A source as others see it. */
+export type Source = {
+  readonly id: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number | null;
+};
+
+/** A source as it is kept, with the SHA-256 of its token. */
+export type SourceRecord = Source & { readonly digest: Uint8Array };
+
+export type ProjectsStore = {
+  projects(): Promise<readonly ProjectRecord[]>;
+  putProject(record: ProjectRecord): Promise<void>;
+  /** with its sources */
+  deleteProject(id: string): Promise<void>;
+  sources(): Promise<readonly SourceRecord[]>;
+  putSource(record: SourceRecord): Promise<void>;
+  deleteSource(id: string): Promise<void>;
+  putUses(uses: readonly { readonly id: string; readonly kind: "source"; readonly atMs: number }[]): Promise<void>;
+};
+
+export type SourceTokens = {
+  create(): { readonly token: string; readonly digest: Uint8Array };
+  digestOf(token: string): Uint8Array;
+  matches(token: string, digest: Uint8Array | null): boolean;
+};
+
+export type ProjectsWorld = {
+  readonly store: ProjectsStore;
+  readonly tokens: SourceTokens;
+  readonly clock: Clock;
+  readonly warn: (message: string) => void;
+};

@@ -1,0 +1,140 @@
+/** Projects and their sources, all in memory. Changes are durable when their promises resolve; a failed one is undone. */
+import { Fault } from "#src/protocol/fault.ts";
+import type { ProjectRecord, ProjectsWorld, Source } from "./port.ts";
+import { type SourceWithToken, createSources } from "./sources.ts";
+
+/** What the first project is called. */
+const firstName = "default";
+
+export type Projects = {
+  /** Reads all projects and sources, and makes the project "default" when there is none. */
+  open(): Promise<void>;
+  /** Writes what is not yet written. */
+  close(): Promise<void>;
+  /**
+   * Gives what belongs to nobody to a new organisation, which is the first project for the first one; an organisation
+   * that has none after that gets a project "default".
+   */
+  adopt(organizationId: string): Promise<void>;
+  /** Everybody's, oldest first. */
+  all(): readonly ProjectRecord[];
+  /** An organisation's, by name. */
+  of(organizationId: string): readonly ProjectRecord[];
+  get(id: string): ProjectRecord | undefined;
+  /** Rejects with a Fault `conflict` when the organisation has one of that name, case ignored. */
+  create(organizationId: string, name: string): Promise<ProjectRecord>;
+  /** Rejects with a Fault `conflict` likewise, `not-found` when there is no such project. */
+  rename(id: string, name: string): Promise<ProjectRecord>;
+  /** With its sources. Rejects with a Fault `conflict` when servers are in it, `not-found` when it is not there. */
+  remove(id: string): Promise<void>;
+  /** By name. */
+  sources(projectId: string): readonly Source[];
+  source(id: string): Source | undefined;
+  /** Rejects with a Fault `conflict` when the project has one of that name, `not-found` when there is no project. */
+  createSource(projectId: string, name: string): Promise<SourceWithToken>;
+  /** A new token; the old one is dead before the promise resolves. Rejects with a Fault `not-found`. */
+  rotateSource(id: string): Promise<SourceWithToken>;
+  /** Its token is dead at once. Rejects with a Fault `not-found`. */
+  removeSource(id: string): Promise<void>;
+  /** Whose token this is; notes its use. */
+  authenticate(token: string): Source | undefined;
+  /** Changes whenever a project or source comes, goes or moves. */
+  revision(): number;
+};
+
+const byName = (a: ProjectRecord, b: ProjectRecord) =>
+  a.name.toLowerCase() < b.name.toLowerCase() || (a.name.toLowerCase() === b.name.toLowerCase() && a.id < b.id)
+    ? -1
+    : 1;
+
+export function createProjects(world: ProjectsWorld): Projects {
+  const { store, clock } = world;
+  const projects = new Map<string, ProjectRecord>();
+  let revision = 0;
+  const changed = () => void revision++;
+  const sources = createSources(world, changed);
+
+  function of(organizationId: string | null): ProjectRecord[] {
+    return [...projects.values()].filter((one) => one.organizationId === organizationId).sort(byName);
+  }
+
+  function find(id: string): ProjectRecord {
+    const project = projects.get(id);
+    if (project === undefined) throw new Fault("not-found", "there is no such project");
+    return project;
+  }
+
+  function refuseTaken(organizationId: string | null, name: string, but?: string): void {
+    const wanted = name.toLowerCase();
+    const taken = of(organizationId).some((one) => one.id !== but && one.name.toLowerCase() === wanted);
+    if (taken) throw new Fault("conflict", `there is a project "${name}" already`, { hint: "Choose another name" });
+  }
+
+  /** Puts `project` in memory, then on disk; when that fails, memory is as it was. */
+  async function put(project: ProjectRecord): Promise<ProjectRecord> {
+    const before = projects.get(project.id);
+    projects.set(project.id, project);
+    changed();
+    try {
+      await store.putProject(project);
+    } catch (error) {
+      if (projects.get(project.id) === project) {
+        if (before === undefined) projects.delete(project.id);
+        else projects.set(project.id, before);
+        changed();
+      }
+      throw error;
+    }
+    return project;
+  }
+
+  async function make(organizationId: string | null, name: string): Promise<ProjectRecord> {
+    refuseTaken(organizationId, name);
+    return await put({ id: crypto.randomUUID(), organizationId, name, createdAtMs: clock.now() });
+  }
+
+  return {
+    async open() {
+      for (const project of await store.projects()) projects.set(project.id, project);
+      await sources.open();
+      if (projects.size === 0) await make(null, firstName);
+    },
+    close: sources.close,
+    async adopt(organizationId) {
+      for (const project of of(null)) await put({ ...project, organizationId });
+      if (of(organizationId).length === 0) await make(organizationId, firstName);
+    },
+    all: () => [...projects.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || byName(a, b)),
+    of,
+    get: (id) => projects.get(id),
+    create: make,
+    async rename(id, name) {
+      const project = find(id);
+      refuseTaken(project.organizationId, name, id);
+      return await put({ ...project, name });
+    },
+    async remove(id) {
+      const project = find(id);
+      projects.delete(id);
+      const takeBack = sources.forget(id);
+      changed();
+      try {
+        await store.deleteProject(id);
+      } catch (error) {
+        projects.set(id, project);
+        takeBack();
+        throw error;
+      }
+    },
+    sources: sources.of,
+    source: sources.get,
+    async createSource(projectId, name) {
+      find(projectId);
+      return await sources.create(projectId, name);
+    },
+    rotateSource: sources.rotate,
+    removeSource: sources.remove,
+    authenticate: sources.authenticate,
+    revision: () => revision,
+  };
+}

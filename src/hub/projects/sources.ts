@@ -1,0 +1,151 @@
+/** Sources: what logs under its own name with a token of its own. In memory, found by id, project and digest. */
+import { createBatch } from "#src/lib/batch.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import type { ProjectsWorld, Source, SourceRecord } from "./port.ts";
+
+/** When a source's token was last used reaches the disk within this time. */
+const saveUsesWithinMs = 5000;
+
+/** A source and its new token, which is shown this once; both are durable. */
+export type SourceWithToken = { readonly source: Source; readonly token: string };
+
+export type Sources = {
+  readonly open: () => Promise<void>;
+  readonly close: () => Promise<void>;
+  /** By name. */
+  readonly of: (projectId: string) => readonly Source[];
+  readonly get: (id: string) => Source | undefined;
+  readonly create: (projectId: string, name: string) => Promise<SourceWithToken>;
+  readonly rotate: (id: string) => Promise<SourceWithToken>;
+  readonly remove: (id: string) => Promise<void>;
+  /** Forgets those of a project that is gone. @returns takes them back */
+  readonly forget: (projectId: string) => () => void;
+  readonly authenticate: (token: string) => Source | undefined;
+};
+
+/** A source in memory; only this room changes it. */
+type Entry = { -readonly [Key in keyof SourceRecord]: SourceRecord[Key] };
+
+/** Sources over `world`; `changed` hears whenever one comes, goes, or gets another name. */
+export function createSources({ store, tokens, clock, warn }: ProjectsWorld, changed: () => void): Sources {
+  const entries = new Map<string, Entry>();
+  const byProject = new Map<string, Map<string, Entry>>();
+  const byDigest = new Map<string, Entry>();
+  const used = createBatch({
+    clock,
+    withinMs: saveUsesWithinMs,
+    async write(ids) {
+      await store.putUses(
+        [...ids].flatMap((id) => {
+          const atMs = entries.get(id)?.lastUsedAtMs;
+          return atMs == null ? [] : { id, kind: "source" as const, atMs };
+        }),
+      );
+    },
+    failed: (error) => warn(`when sources were last used is not on disk yet: ${reasonOf(error)}`),
+  });
+
+  function add(entry: Entry): void {
+    entries.set(entry.id, entry);
+    byDigest.set(keyOf(entry.digest), entry);
+    const names = byProject.get(entry.projectId) ?? new Map<string, Entry>();
+    byProject.set(entry.projectId, names.set(entry.name, entry));
+    changed();
+  }
+
+  function drop(entry: Entry): void {
+    entries.delete(entry.id);
+    byDigest.delete(keyOf(entry.digest));
+    byProject.get(entry.projectId)?.delete(entry.name);
+    used.drop(entry.id);
+    changed();
+  }
+
+  function find(id: string): Entry {
+    const entry = entries.get(id);
+    if (entry === undefined) throw new Fault("not-found", "there is no such source");
+    return entry;
+  }
+
+  return {
+    async open() {
+      for (const record of await store.sources()) add({ ...record });
+    },
+    close: used.flush,
+    of: (projectId) => [...(byProject.get(projectId)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    get: (id) => entries.get(id),
+    async create(projectId, name) {
+      if (byProject.get(projectId)?.has(name) === true) {
+        throw new Fault("conflict", `the project has a source "${name}" already`, {
+          hint: "Choose another name, or get a new token for that one",
+        });
+      }
+      const { token, digest } = tokens.create();
+      const entry: Entry = {
+        id: crypto.randomUUID(),
+        projectId,
+        name,
+        createdAtMs: clock.now(),
+        lastUsedAtMs: null,
+        digest,
+      };
+      add(entry);
+      try {
+        await store.putSource({ ...entry });
+      } catch (error) {
+        drop(entry);
+        throw error;
+      }
+      return { source: entry, token };
+    },
+    async rotate(id) {
+      const entry = find(id);
+      const { token, digest } = tokens.create();
+      const before = entry.digest;
+      const use = (next: Uint8Array) => {
+        byDigest.delete(keyOf(entry.digest));
+        entry.digest = next;
+        byDigest.set(keyOf(next), entry);
+      };
+      use(digest);
+      try {
+        await store.putSource({ ...entry });
+      } catch (error) {
+        // told that it failed: the old one goes on, as it would after a restart
+        if (entry.digest === digest && entries.get(id) === entry) use(before);
+        throw error;
+      }
+      return { source: entry, token };
+    },
+    async remove(id) {
+      const entry = find(id);
+      drop(entry);
+      try {
+        await store.deleteSource(id);
+      } catch (error) {
+        add(entry);
+        throw error;
+      }
+    },
+    forget(projectId) {
+      const gone = [...(byProject.get(projectId)?.values() ?? [])];
+      for (const entry of gone) drop(entry);
+      byProject.delete(projectId);
+      return () => {
+        for (const entry of gone) add(entry);
+      };
+    },
+    authenticate(token) {
+      const entry = byDigest.get(keyOf(tokens.digestOf(token)));
+      if (entry === undefined || !tokens.matches(token, entry.digest)) return undefined;
+      entry.lastUsedAtMs = clock.now();
+      used.add(entry.id);
+      return entry;
+    },
+  };
+}
+
+/** What a digest is found by. */
+function keyOf(digest: Uint8Array): string {
+  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString("base64");
+}

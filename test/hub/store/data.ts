@@ -1,0 +1,71 @@
+/** Hubs' data folders, made without a hub. */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Database } from "bun:sqlite";
+
+import { openAuthDatabase } from "#src/hub/store/auth-database.ts";
+import { openLogStore } from "#src/hub/store/logs.ts";
+import { openStateStore } from "#src/hub/store/state.ts";
+import { systemClock } from "#src/lib/clock.ts";
+import { entries } from "#test/hub/kit/hub.ts";
+import { project, server } from "./open.ts";
+
+/** Fills `folder` with a hub's data: `count` servers called `name`-N with ten log lines each. */
+export async function makeData(folder: string, name: string, count: number): Promise<void> {
+  const state = await openStateStore(folder, systemClock);
+  const logs = await openLogStore(folder, systemClock);
+  const auth = await openAuthDatabase(folder);
+  await state.putProject(project("p1"));
+  for (let n = 0; n < count; n++) {
+    await state.putServer(server(`${name}-${n}`, { hostname: `${name}-${n}` }));
+    const lines = entries(1, 10);
+    await logs.append({
+      serverId: `${name}-${n}`,
+      batchId: null,
+      entries: lines,
+      times: Float64Array.from(lines, (line) => Date.parse(line.at)),
+      ndjson: null,
+      zstd: null,
+    });
+  }
+  await auth.db.schema.createTable("people").addColumn("name", "text").execute();
+  state.close();
+  logs.close();
+  auth.close();
+  writeFileSync(join(folder, "secret"), `${name}${randomBytes(16).toString("hex")}`, { mode: 0o600 });
+}
+
+export type Counted = {
+  /** what the servers are called, without their numbers */
+  readonly names: readonly string[];
+  readonly servers: number;
+  readonly lines: number;
+  /** servers that the logs name and the state does not know */
+  readonly strangers: number;
+  readonly people: boolean;
+};
+
+/** What is in a folder that no hub runs on. */
+export function countData(folder: string): Counted {
+  using state = new Database(join(folder, "state.db"));
+  using logs = new Database(join(folder, "logs.db"));
+  using auth = new Database(join(folder, "auth.db"));
+  const hostnames = state.query<{ hostname: string }, []>("SELECT hostname FROM servers").all();
+  const known = new Set(
+    state
+      .query<{ id: string }, []>("SELECT id FROM servers")
+      .all()
+      .map((row) => row.id),
+  );
+  const named = logs.query<{ server: string }, []>("SELECT DISTINCT server FROM chunks").all();
+  const lines = logs.query<{ n: number }, []>("SELECT coalesce(sum(last_position - id + 1), 0) AS n FROM chunks").get();
+  return {
+    names: [...new Set(hostnames.map((row) => row.hostname.replace(/-\d+$/, "")))],
+    servers: hostnames.length,
+    lines: lines?.n ?? 0,
+    strangers: named.filter((row) => !known.has(row.server)).length,
+    people: auth.query("SELECT name FROM sqlite_master WHERE name = 'people'").all().length === 1,
+  };
+}
