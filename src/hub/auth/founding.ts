@@ -1,0 +1,72 @@
+/** How a hub gets its first owner and its organisations: once, by the setup link, or by its own command line. */
+import { randomBytes, timingSafeEqual } from "node:crypto";
+
+import { Fault } from "#src/protocol/fault.ts";
+import type { MadeOwner, NewOwner, People } from "./people.ts";
+import type { OrganizationRow, Records } from "./records.ts";
+
+/** What an organisation's metadata say once the hub was told of it. */
+const welcomed = "welcomed";
+
+export type FoundingWorld = {
+  readonly records: Records;
+  readonly people: People;
+  readonly onOrganization: (organizationId: string) => Promise<void>;
+};
+
+export type Founding = {
+  /** The token of the setup link, new at each start; null: there is an owner. */
+  setupToken(): string | null;
+  /** Id of the hub's organisation if there is exactly one. */
+  soleOrganization(): string | null;
+  /** The first owner. Fault `denied`: the token is wrong; `conflict`: there is an owner. */
+  found(owner: NewOwner & { readonly token: string }): Promise<void>;
+  /** Fault `conflict`: the address has an account. */
+  addOwner(owner: NewOwner): Promise<MadeOwner>;
+};
+
+/** Looks whether there is an owner, and tells of organisations that a crash kept the hub from being told of. */
+export async function openFounding({ records, people, onOrganization }: FoundingWorld): Promise<Founding> {
+  let token = (await records.anyOwner()) ? null : randomBytes(32).toString("base64url");
+  let organizations: readonly OrganizationRow[] = [];
+  await welcome();
+
+  async function welcome(): Promise<void> {
+    for (const { id, metadata } of await records.organizations()) {
+      if (metadata === welcomed) continue;
+      await onOrganization(id);
+      await records.setMetadata(id, welcomed);
+    }
+    organizations = await records.organizations();
+  }
+
+  async function addOwner(owner: NewOwner): Promise<MadeOwner> {
+    const made = await people.createOwner(owner);
+    await welcome();
+    token = null;
+    return made;
+  }
+
+  return {
+    setupToken: () => token,
+    soleOrganization: () => (organizations.length === 1 ? (organizations[0]?.id ?? null) : null),
+    addOwner,
+    async found(owner) {
+      if (token === null) {
+        throw new Fault("conflict", "this hub has an owner already", { hint: "Sign in, or ask for an invitation" });
+      }
+      if (!same(owner.token, token)) {
+        throw new Fault("denied", "the setup link is not good any more", {
+          hint: "The hub prints a new one each time it starts; see its log",
+        });
+      }
+      await addOwner(owner);
+    },
+  };
+}
+
+/** Compares in constant time. */
+function same(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,228 @@
+/** API keys and enrolment tokens, all in memory, found by their digests. */
+import type { Clock } from "#src/lib/clock.ts";
+import { createBatch } from "#src/lib/batch.ts";
+import type { Scope } from "#src/protocol/access.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
+import { createToken, digestKey, digestOf, matchesToken } from "./token.ts";
+
+/** When a token was last used reaches the disk within this time. */
+const saveUsesWithinMs = 5000;
+
+/** An API key or enrolment token. */
+export type TokenView = {
+  readonly id: string;
+  readonly kind: "key" | "enrolment";
+  readonly organizationId: string;
+  /** of an enrolment token */
+  readonly projectId: string | null;
+  readonly name: string;
+  readonly hint: string;
+  /** of a key */
+  readonly scopes: readonly Scope[];
+  readonly createdAtMs: number;
+  /** e-mail address; null: the hub's own command line */
+  readonly createdBy: string | null;
+  readonly expiresAtMs: number | null;
+  /** null: any number */
+  readonly maxUses: number | null;
+  readonly uses: number;
+  readonly lastUsedAtMs: number | null;
+};
+
+/** A token as it is kept. */
+export type TokenRecord = TokenView & { readonly digest: Uint8Array };
+/** What comes back from the disk; scopes are text there. */
+type StoredToken = Omit<TokenRecord, "scopes"> & { readonly scopes: readonly string[] };
+
+export type TokensStore = {
+  tokens(): Promise<readonly StoredToken[]>;
+  putToken(record: TokenRecord): Promise<void>;
+  deleteToken(id: string): Promise<void>;
+  putUses(uses: readonly { readonly id: string; readonly kind: "token"; readonly atMs: number }[]): Promise<void>;
+};
+
+/** A token and what it is known by; it is shown this once. */
+export type CreatedToken = { readonly view: TokenView; readonly token: string };
+
+export type Tokens = {
+  /** Reads all tokens. */
+  open(): Promise<void>;
+  /** Writes what is not yet written. */
+  close(): Promise<void>;
+  /** Newest first. */
+  keys(organizationId: string): readonly TokenView[];
+  /** Newest first, used up and expired ones too. */
+  enrolments(projectId: string): readonly TokenView[];
+  /** Durable when it resolves, as everything here. */
+  createKey(
+    key: Pick<TokenView, "organizationId" | "name" | "scopes" | "createdBy" | "expiresAtMs">,
+  ): Promise<CreatedToken>;
+  createEnrolment(
+    enrolment: Pick<TokenView, "organizationId" | "name" | "createdBy"> & {
+      readonly projectId: string;
+      readonly expiresAtMs: number;
+      readonly maxUses: number;
+    },
+  ): Promise<CreatedToken>;
+  /** Dead at once. undefined: the organisation has no such token. */
+  revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
+  /** Forgets the enrolment tokens of a project that is gone. */
+  forgetProject(projectId: string): void;
+  /** Whose token this is, if it has not expired; notes its use. */
+  authenticate(token: string): TokenView | undefined;
+  /** Whether this was a good token until its time was over. */
+  hasExpired(token: string): boolean;
+  /** Takes one use of an enrolment token; false: none is left, or there is no such token. */
+  spend(id: string): Promise<boolean>;
+  /** Gives back what `spend` took. */
+  refund(id: string): Promise<void>;
+};
+
+export type TokensWorld = {
+  readonly store: TokensStore;
+  readonly clock: Clock;
+  readonly warn: (message: string) => void;
+};
+
+/** A token in memory; only this room changes it. */
+type Entry = { -readonly [Key in keyof TokenRecord]: TokenRecord[Key] };
+
+const newestFirst = (a: TokenView, b: TokenView) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1);
+
+export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
+  const entries = new Map<string, Entry>();
+  const byDigest = new Map<string, Entry>();
+  const used = createBatch({
+    clock,
+    withinMs: saveUsesWithinMs,
+    async write(ids) {
+      await store.putUses(
+        [...ids].flatMap((id) => {
+          const atMs = entries.get(id)?.lastUsedAtMs;
+          return atMs == null ? [] : { id, kind: "token" as const, atMs };
+        }),
+      );
+    },
+    failed: (error) => warn(`when tokens were last used is not on disk yet: ${reasonOf(error)}`),
+  });
+
+  function add(entry: Entry): void {
+    entries.set(entry.id, entry);
+    byDigest.set(digestKey(entry.digest), entry);
+  }
+
+  function drop(entry: Entry): void {
+    entries.delete(entry.id);
+    byDigest.delete(digestKey(entry.digest));
+    used.drop(entry.id);
+  }
+
+  async function create(
+    kind: "key" | "enrolment",
+    given: Omit<TokenView, "id" | "kind" | "hint">,
+  ): Promise<CreatedToken> {
+    const { token, digest, hint } = createToken(kind);
+    const entry: Entry = { ...given, id: crypto.randomUUID(), kind, hint, digest };
+    add(entry);
+    try {
+      await store.putToken({ ...entry });
+    } catch (error) {
+      drop(entry);
+      throw error;
+    }
+    return { view: entry, token };
+  }
+
+  function find(token: string): Entry | undefined {
+    const entry = byDigest.get(digestKey(digestOf(token)));
+    return entry !== undefined && matchesToken(token, entry.digest) ? entry : undefined;
+  }
+
+  const isOver = ({ expiresAtMs }: Entry) => expiresAtMs !== null && expiresAtMs <= clock.now();
+
+  const fresh = () => ({ createdAtMs: clock.now(), uses: 0, lastUsedAtMs: null });
+  const select = (wanted: (entry: Entry) => boolean) => [...entries.values()].filter(wanted).sort(newestFirst);
+
+  return {
+    async open() {
+      for (const record of await store.tokens()) add({ ...record, scopes: record.scopes as readonly Scope[] });
+    },
+    close: used.flush,
+    keys: (organizationId) => select((one) => one.kind === "key" && one.organizationId === organizationId),
+    enrolments: (projectId) => select((one) => one.kind === "enrolment" && one.projectId === projectId),
+    createKey: ({ organizationId, name, scopes, createdBy, expiresAtMs }) =>
+      create("key", {
+        ...fresh(),
+        organizationId,
+        projectId: null,
+        name,
+        scopes,
+        createdBy,
+        expiresAtMs,
+        maxUses: null,
+      }),
+    createEnrolment: ({ organizationId, projectId, name, createdBy, expiresAtMs, maxUses }) =>
+      create("enrolment", {
+        ...fresh(),
+        organizationId,
+        projectId,
+        name,
+        scopes: [],
+        createdBy,
+        expiresAtMs,
+        maxUses,
+      }),
+    async revoke(organizationId, id) {
+      const entry = entries.get(id);
+      if (entry === undefined || entry.organizationId !== organizationId) return undefined;
+      drop(entry);
+      try {
+        await store.deleteToken(id);
+      } catch (error) {
+        // it would be alive again after a restart: then better now, and said
+        add(entry);
+        throw error;
+      }
+      return entry;
+    },
+    forgetProject(projectId) {
+      for (const entry of entries.values()) if (entry.projectId === projectId) drop(entry);
+    },
+    authenticate(token) {
+      const entry = find(token);
+      if (entry === undefined || isOver(entry)) return undefined;
+      entry.lastUsedAtMs = clock.now();
+      used.add(entry.id);
+      return entry;
+    },
+    hasExpired(token) {
+      const entry = find(token);
+      return entry !== undefined && isOver(entry);
+    },
+    async spend(id) {
+      const entry = entries.get(id);
+      if (entry === undefined || entry.kind !== "enrolment") return false;
+      if (entry.maxUses !== null && entry.uses >= entry.maxUses) return false;
+      entry.uses++;
+      try {
+        await store.putToken({ ...entry });
+      } catch (error) {
+        entry.uses--;
+        throw error;
+      }
+      return true;
+    },
+    async refund(id) {
+      const entry = entries.get(id);
+      // revoked in the meantime: there is nothing to give back to
+      if (entry === undefined || entry.uses === 0) return;
+      entry.uses--;
+      try {
+        await store.putToken({ ...entry });
+      } catch (error) {
+        entry.uses++;
+        throw error;
+      }
+    },
+  };
+}
