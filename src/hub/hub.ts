@@ -1,127 +1,150 @@
 /**
- * The hub's hallway: opens the store, loads the fleet, serves the routes, and takes it all down in reverse.
+ * The hub's hallway: opens the rooms, plugs them into the routes, listens, and takes it all down in reverse.
  */
-import { chmodSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
-import { type Cancel, type Clock } from "#src/lib/clock.ts";
-import { makeFolder } from "#src/lib/files.ts";
+import type { Cancel } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
-import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
-import { version } from "#src/protocol/version.ts";
-import { agentRoutes } from "./api/agent-routes.ts";
-import { eventRoutes } from "./api/event-routes.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import { createAuthorize } from "./api/authorize.ts";
 import { createGuard, isLoopback } from "./api/guard.ts";
 import { createHandler } from "./api/handler.ts";
-import { healthRoutes } from "./api/health-routes.ts";
-import { logRoutes } from "./api/log-routes.ts";
+import { createIngest } from "./api/ingest.ts";
+import { createPages } from "./api/pages.ts";
 import { problemOf } from "./api/problem.ts";
-import { serverRoutes } from "./api/server-routes.ts";
 import { createStreams } from "./api/sse.ts";
-import { createAgentToken, matchesToken } from "./auth/token.ts";
+import { createReadClient } from "./api/trust.ts";
+import { connectControl, controlPath, serveControl } from "./control.ts";
 import page from "./dashboard/index.html";
-import { type Fleet, createFleet } from "./fleet/fleet.ts";
+import { type Listener, listen } from "./listener.ts";
+import { createOperator } from "./operate.ts";
+import type { HubOperator } from "./operator.ts";
+import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
+import { createRoutes } from "./routes.ts";
 import type { HubSettings } from "./settings.ts";
-import { lockFolder } from "./store/lock.ts";
 import { openLogStore } from "./store/logs.ts";
 import type { LogStore, StateStore } from "./store/port.ts";
-import { openStateStore } from "./store/state.ts";
 
-export type HubWorld = {
-  readonly clock: Clock;
-  readonly log: {
-    debug(message: string): void;
-    info(message: string): void;
-    warn(message: string): void;
-    error(message: string): void;
-  };
-};
+export type { HubOperator } from "./operator.ts";
+export { backup } from "./store/backup.ts";
+export { restore } from "./store/restore.ts";
+
+export type HubWorld = RoomsWorld;
 
 export type Hub = {
   /** Opens everything and listens. Rejects with a Fault that says why it can't. */
   start(): Promise<{ readonly url: string; readonly port: number }>;
   /** Answers open requests, ends live streams, closes the store. Works after half a start, and twice. */
   stop(): Promise<void>;
-  /** A server of this name with a new token; the same id whenever it is called again. Only between start and stop. */
-  register(hostname: string): { readonly id: string; readonly token: string };
+  /** What the hub's own command line may do. Only between start and stop. */
+  readonly operator: HubOperator;
+  /** A server of this name in the first project with a new token; the same id whenever it is called again. */
+  register(hostname: string): Promise<{ readonly id: string; readonly token: string }>;
 };
 
-/** Requests that take longer when the hub stops are cut off. */
-const stopWithinMs = 5000;
-/** Seconds without a byte after which a connection is closed; live streams are exempt. */
-const idleSeconds = 60;
 /** How often old data is looked for. */
 const pruneEveryMs = 10 * 60_000;
 const dayMs = 86_400_000;
 
-export function createHub(settings: HubSettings, { clock, log }: HubWorld): Hub {
+export function createHub(settings: HubSettings, world: HubWorld): Hub {
+  const { clock, log } = world;
   const streams = createStreams();
+  let rooms: Rooms | undefined;
   let logs: LogStore | undefined;
-  let state: StateStore | undefined;
-  let fleet: Fleet | undefined;
-  let server: Bun.Server<undefined> | undefined;
+  let listener: Listener | undefined;
+  let closeSockets: (() => Promise<void>) | undefined;
+  let closeControl: (() => Promise<void>) | undefined;
   let cancelPrune: Cancel | undefined;
-  let unlock: (() => void) | undefined;
+  let origin = "";
 
   async function start() {
-    refuseWideHost(settings.host);
-    unlock = prepareFolder(settings.dataDir);
+    refuseOpenAir(settings);
+    const opened = (rooms = await openRooms(settings, world));
     const store = (logs = await openLogStore(settings.dataDir, clock));
-    const records = (state = await openStateStore(settings.dataDir, clock));
-    const tokens = { create: createAgentToken, matches: matchesToken };
-    const servers = (fleet = createFleet({ store: records, tokens, clock, warn: (message) => log.warn(message) }));
-    await servers.open();
+    const { state, servers, projects, tokens, accounts } = opened;
+    const { heartbeatInterval: heartbeatSeconds, publicUrl } = settings;
+    const ingest = createIngest({ servers, logs: store, events: state, clock, log, heartbeatSeconds });
+    closeSockets = () => ingest.stream.close();
     const handler = createHandler({
-      routes: [
-        ...agentRoutes({
-          servers,
-          logs: store,
-          events: records,
-          now: () => clock.now(),
-          heartbeatSeconds: settings.heartbeatInterval,
-        }),
-        ...serverRoutes(servers),
-        ...logRoutes(store, streams),
-        ...eventRoutes(records, servers, streams),
-        ...healthRoutes(records, version),
-      ],
-      guard: createGuard(settings.publicUrl),
-      servers,
-      error: (message) => log.error(message),
+      routes: createRoutes({
+        rooms: opened,
+        logs: store,
+        streams,
+        clock,
+        ingest: ingest.routes,
+        publicUrl,
+      }),
+      guard: createGuard(settings),
+      authorize: createAuthorize({ servers, projects, tokens, identify: accounts.identify }),
+      pages: createPages(page),
+      readClient: createReadClient(settings.trustProxy),
+      tls: settings.tlsCert !== null,
+      log,
+      now: () => clock.monotonic(),
     });
-    const listening = (server = listen(handler));
-    prune(store, records);
-    const port = listening.port ?? settings.port;
-    const url = `http://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${port}`;
-    log.info(`hub listens on ${url}, on this machine only because it has no sign-in yet; data in ${settings.dataDir}`);
-    return { url, port };
+    await makeOwner(opened);
+    const listening = (listener = listen({
+      host: settings.host,
+      port: settings.port,
+      tls:
+        settings.tlsCert === null || settings.tlsKey === null ? null : { cert: settings.tlsCert, key: settings.tlsKey },
+      clock,
+      log,
+      fetch: (request, server) =>
+        ingest.stream.asks(request)
+          ? ingest.stream.upgrade(request, server)
+          : handler(request, {
+              address: () => server.requestIP(request)?.address ?? null,
+              holdOpen: () => server.timeout(request, 0),
+            }),
+      error(error) {
+        log.error(`a request failed: ${reasonOf(error)}`);
+        return problemOf(error);
+      },
+      websocket: ingest.stream.websocket,
+    }));
+    origin = publicUrl?.replace(/\/+$/, "") ?? listening.url;
+    accounts.setOrigin(origin);
+    openControl(opened);
+    prune(store, state);
+    tellWhere(listening, opened);
+    return { url: listening.url, port: listening.port };
   }
 
-  function listen(handler: ReturnType<typeof createHandler>): Bun.Server<undefined> {
+  /** The owner that the settings name, unless there is one. */
+  async function makeOwner(opened: Rooms): Promise<void> {
+    const { adminEmail, adminPasswordFile } = settings;
+    if (adminEmail === null || adminPasswordFile === null || opened.accounts.setupToken() === null) return;
+    await operatorOf(opened).createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
+    log.info(`made ${adminEmail} the first owner`);
+  }
+
+  /** A hub without it serves all the same; only its own command line can't reach it. */
+  function openControl(opened: Rooms): void {
     try {
-      return Bun.serve({
-        hostname: settings.host,
-        port: settings.port,
-        development: false,
-        // without this, Bun shares the port in production mode, and a second hub would take half of the requests
-        reusePort: false,
-        idleTimeout: idleSeconds,
-        // the routes bound bodies themselves, with an answer that says so
-        maxRequestBodySize: 1024 * 1024 * 1024,
-        routes: { "/": page },
-        fetch: (request, self) => handler(request, () => self.timeout(request, 0)),
-        error(error) {
-          log.error(`a request failed: ${reasonOf(error)}`);
-          return problemOf(error);
-        },
-      });
+      closeControl = serveControl(controlPath(settings.dataDir), operatorOf(opened), (message) => log.error(message));
     } catch (error) {
-      const taken = errnoOf(error) === "EADDRINUSE";
-      const why = taken ? "another program has this port" : reasonOf(error);
-      throw new Fault("failed", `can't listen on ${settings.host} port ${settings.port}: ${why}`, {
-        hint: taken ? "Stop that program, or choose another port with --port" : "Check host and port",
-        cause: error,
-      });
+      log.warn(`orion hub admin can't reach this hub while it runs: ${reasonOf(error)}`);
     }
+  }
+
+  function tellWhere({ url }: Listener, { accounts }: Rooms): void {
+    const reach = isLoopback(settings.host) ? ", on this machine only" : "";
+    const plain = isSecure(settings) || isLoopback(settings.host) ? "" : "; without TLS, passwords travel in the open";
+    log.info(`hub listens on ${url}${reach}${plain}; data in ${settings.dataDir}`);
+    const token = accounts.setupToken();
+    if (token !== null) log.info(`nobody has an account yet; make the first owner at ${origin}/setup#${token}`);
+  }
+
+  function operatorOf(opened: Rooms): HubOperator {
+    return createOperator({ rooms: opened, now: () => clock.now(), setupUrl: () => `${origin}/setup` });
+  }
+
+  function running(): Rooms {
+    if (rooms === undefined || listener === undefined) {
+      throw new Fault("unavailable", "the hub is not running, so no server can be registered");
+    }
+    return rooms;
   }
 
   function prune(store: LogStore, records: StateStore): void {
@@ -139,21 +162,18 @@ export function createHub(settings: HubSettings, { clock, log }: HubWorld): Hub 
   async function stop(): Promise<void> {
     cancelPrune?.();
     streams.close();
-    if (server !== undefined) {
-      const listening = server;
-      server = undefined;
-      const cutOff = clock.after(stopWithinMs, () => keep(listening.stop(true), (error) => log.warn(reasonOf(error))));
-      await listening.stop();
-      cutOff();
-    }
-    await fleet?.close();
-    fleet = undefined;
+    await closeControl?.();
+    closeControl = undefined;
+    await closeSockets?.();
+    closeSockets = undefined;
+    const listening = listener;
+    listener = undefined;
+    await listening?.stop();
+    const opened = rooms;
+    rooms = undefined;
     logs?.close();
     logs = undefined;
-    state?.close();
-    state = undefined;
-    unlock?.();
-    unlock = undefined;
+    await opened?.close();
   }
 
   return {
@@ -166,33 +186,58 @@ export function createHub(settings: HubSettings, { clock, log }: HubWorld): Hub 
       }
     },
     stop,
-    register(hostname) {
-      if (fleet === undefined) throw new Fault("unavailable", "the hub is not running, so no server can be registered");
-      const registered = fleet.register(hostname);
-      keep(registered.stored, (error) => log.error(`server ${hostname} was not stored: ${reasonOf(error)}`));
-      return { id: registered.server.id, token: registered.token };
+    get operator() {
+      return operatorOf(running());
+    },
+    async register(hostname) {
+      const { projects, servers } = running();
+      const [first] = projects.all();
+      if (first === undefined) throw new Fault("not-found", "the hub has no project");
+      const { server, token } = await servers.register({ hostname, projectId: first.id });
+      return { id: server.id, token };
     },
   };
 }
 
-function refuseWideHost(host: string): void {
-  if (isLoopback(host)) return;
-  throw new Fault("denied", `the hub can't listen on ${host}: it has no sign-in yet, so it serves this machine only`, {
-    hint: "Use host 127.0.0.1, and reach it through an SSH tunnel (ssh -L 8420:127.0.0.1:8420)",
-  });
+/** An operator to be given back. */
+export type Operation = { readonly operator: HubOperator; readonly close: () => Promise<void> };
+
+/**
+ * The operator of the hub on this data folder: of the one that runs there, by its socket, else on its files, which
+ * nobody else can use meanwhile.
+ */
+export async function operateHub(settings: HubSettings, world: HubWorld): Promise<Operation> {
+  const control = await connectControl(settings.dataDir);
+  if (control !== undefined) return { operator: control, close: async () => undefined };
+  const notRunning = () => {
+    throw new Fault("unavailable", "the hub does not run", { hint: "It prints the setup link when it starts" });
+  };
+  const rooms = await openRooms(settings, world);
+  const operator = createOperator({ rooms, now: () => world.clock.now(), setupUrl: notRunning });
+  return { operator, close: () => rooms.close() };
 }
 
-/** Makes the data folder ours. @returns gives it back */
-function prepareFolder(folder: string): () => void {
+/** Passwords and tokens must not travel in the open beyond this machine. */
+function refuseOpenAir({ host, tlsCert, trustProxy, insecureHttp }: HubSettings): void {
+  const proxied = typeof trustProxy === "number" ? trustProxy > 0 : trustProxy.length > 0;
+  if (isLoopback(host) || tlsCert !== null || proxied || insecureHttp) return;
+  throw new Fault(
+    "denied",
+    `the hub can't listen on ${host} without TLS: passwords and tokens would travel in the open`,
+    {
+      hint:
+        "Give it a certificate (--tls-cert and --tls-key), or say that a proxy with TLS stands before it (--trust-proxy), " +
+        "or that the network is safe (--insecure-http)",
+    },
+  );
+}
+
+function readPassword(path: string): string {
   try {
-    makeFolder(folder, 0o700);
-    // logs may hold secrets of applications
-    chmodSync(folder, 0o700);
-    return lockFolder(folder);
+    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault("failed", `can't use the data folder ${folder}: ${reasonOf(error)}`, {
-      hint: "Choose one that this user may write with --data-dir",
+    throw new Fault("invalid", `can't read the password of the first owner from ${path}: ${reasonOf(error)}`, {
+      hint: "Give this user the right to read adminPasswordFile",
       cause: error,
     });
   }

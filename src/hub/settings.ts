@@ -4,12 +4,32 @@
  */
 import { readFileSync } from "node:fs";
 
+import { email, role } from "#src/protocol/access.ts";
 import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
 import { pathsFor } from "#src/protocol/paths.ts";
 import { firstIssue, z } from "#src/protocol/schema.ts";
+import { isBlock } from "./api/trust.ts";
 
 const whole = z.coerce.number().check(z.multipleOf(1, "must be a whole number"));
 const gibibyte = 1024 ** 3;
+
+const path = z._default(z.nullable(z.string().check(z.minLength(1))), null);
+const flag = z._default(z.union([z.boolean(), z.stringbool()], { error: "must be true or false" }), false);
+/** Several words: a list, or text with commas or spaces between them. */
+const words = z.pipe(
+  z.transform((value: unknown) => (typeof value === "string" ? value.split(/[\s,]+/).filter(Boolean) : value)),
+  z.array(z.string()),
+);
+const block = z.string().check(z.refine(isBlock, "must be an address or a block of addresses, such as 10.0.0.0/8"));
+
+/** true is one proxy, false none; text is any of these, or addresses with commas or spaces between them. */
+function readTrust(value: unknown): unknown {
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value !== "string") return value;
+  const text = value.trim();
+  if (text === "true" || text === "false") return text === "true" ? 1 : 0;
+  return /^\d+$/.test(text) ? Number(text) : text.split(/[\s,]+/);
+}
 
 const settingsSchema = z.strictObject({
   port: z._default(whole.check(z.minimum(0), z.maximum(65_535)), 8420),
@@ -18,6 +38,42 @@ const settingsSchema = z.strictObject({
   /** the address that people and agents use, when a proxy stands before the hub */
   publicUrl: z._default(
     z.nullable(z.string().check(z.regex(/^https?:\/\/[^\s/]+/, "must be an http:// or https:// URL"))),
+    null,
+  ),
+  /** files of the certificate chain and its key (PEM); read again when they change */
+  tlsCert: path,
+  tlsKey: path,
+  /** how many proxies stand before the hub, or their addresses; 0: none */
+  trustProxy: z._default(
+    z.pipe(
+      z.transform(readTrust),
+      z.union([z.number().check(z.minimum(0), z.maximum(10), z.multipleOf(1)), z.array(block)], {
+        error: "must be true, false, a number of proxies, or addresses such as 10.0.0.0/8",
+      }),
+    ),
+    0,
+  ),
+  /** listens beyond this machine without TLS */
+  insecureHttp: flag,
+  /** the first owner, made at first start */
+  adminEmail: z._default(z.nullable(email), null),
+  adminPasswordFile: path,
+  /** sign-in by an OpenID Connect provider */
+  oidc: z._default(
+    z.nullable(
+      z.strictObject({
+        /** on the button */
+        name: z._default(z.string().check(z.minLength(1), z.maxLength(100)), "Single sign-on"),
+        issuer: z.string().check(z.regex(/^https?:\/\/[^\s/]+/, "must be an http:// or https:// URL")),
+        clientId: z.string().check(z.minLength(1)),
+        clientSecretFile: z.string().check(z.minLength(1)),
+        scopes: z._default(words, ["openid", "email", "profile"]),
+        /** domains of e-mail addresses that may come in without an invitation */
+        allowedDomains: z._default(words, []),
+        /** what they become; null: only invited people come in */
+        defaultRole: z._default(z.nullable(role), null),
+      }),
+    ),
     null,
   ),
   /** seconds between heartbeats that agents are asked for */
@@ -45,6 +101,19 @@ const variables: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ORION_HUB_HOST: ["host"],
   ORION_HUB_DATA_DIR: ["dataDir"],
   ORION_HUB_PUBLIC_URL: ["publicUrl"],
+  ORION_HUB_TLS_CERT: ["tlsCert"],
+  ORION_HUB_TLS_KEY: ["tlsKey"],
+  ORION_HUB_TRUST_PROXY: ["trustProxy"],
+  ORION_HUB_INSECURE_HTTP: ["insecureHttp"],
+  ORION_HUB_ADMIN_EMAIL: ["adminEmail"],
+  ORION_HUB_ADMIN_PASSWORD_FILE: ["adminPasswordFile"],
+  ORION_HUB_OIDC_NAME: ["oidc", "name"],
+  ORION_HUB_OIDC_ISSUER: ["oidc", "issuer"],
+  ORION_HUB_OIDC_CLIENT_ID: ["oidc", "clientId"],
+  ORION_HUB_OIDC_CLIENT_SECRET_FILE: ["oidc", "clientSecretFile"],
+  ORION_HUB_OIDC_SCOPES: ["oidc", "scopes"],
+  ORION_HUB_OIDC_ALLOWED_DOMAINS: ["oidc", "allowedDomains"],
+  ORION_HUB_OIDC_DEFAULT_ROLE: ["oidc", "defaultRole"],
   ORION_HUB_HEARTBEAT_INTERVAL: ["heartbeatInterval"],
   ORION_HUB_RETENTION_LOGS_DAYS: ["retention", "logs", "days"],
   ORION_HUB_RETENTION_LOGS_BYTES: ["retention", "logs", "bytes"],
@@ -56,6 +125,12 @@ export type HubFlags = {
   readonly host?: string;
   readonly dataDir?: string;
   readonly publicUrl?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustProxy?: string | number | boolean;
+  readonly insecureHttp?: boolean;
+  readonly adminEmail?: string;
+  readonly adminPasswordFile?: string;
 };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,11 +155,31 @@ export function readHubSettings(flags: HubFlags = {}, env: Environment = process
     from.set(key, `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   }
   const result = z.core.safeParse(settingsSchema, settings);
-  if (result.success) return result.data;
-  const key = result.error.issues[0]?.path.map(String).join(".") ?? "";
+  if (result.success) {
+    refuseHalves(result.data);
+    return result.data;
+  }
+  const key = result.error.issues[0]?.path.map(String) ?? [];
   throw new Fault("invalid", `the hub's settings are not valid: ${firstIssue(result.error)}`, {
-    hint: `It was read from ${from.get(key) ?? paths.hubConfig}`,
+    // a variable or flag may hold a whole list, of which one part is wrong
+    hint: `It was read from ${from.get(key.join(".")) ?? from.get(key[0] ?? "") ?? paths.hubConfig}`,
   });
+}
+
+/** Settings that mean nothing without one another. */
+const pairs = [
+  ["tlsCert", "tlsKey"],
+  ["adminEmail", "adminPasswordFile"],
+] as const;
+
+function refuseHalves(settings: HubSettings): void {
+  for (const [one, other] of pairs) {
+    if ((settings[one] === null) === (settings[other] === null)) continue;
+    const [set, missing] = settings[one] === null ? [other, one] : [one, other];
+    throw new Fault("invalid", `the hub's settings are not valid: ${set} is set, but ${missing} is not`, {
+      hint: "Set both or neither",
+    });
+  }
 }
 
 function readFile(path: string): Record<string, unknown> {

@@ -4,6 +4,16 @@ import { readHubSettings } from "#src/hub/settings.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 
 const gibibyte = 1024 ** 3;
+const defaults = {
+  publicUrl: null,
+  tlsCert: null,
+  tlsKey: null,
+  trustProxy: 0,
+  insecureHttp: false,
+  adminEmail: null,
+  adminPasswordFile: null,
+  oidc: null,
+};
 
 async function inFolder(file: string | undefined, use: (dir: string) => void): Promise<void> {
   await using folder = temporaryFolder();
@@ -18,7 +28,7 @@ describe("the hub's settings", () => {
         port: 8420,
         host: "127.0.0.1",
         dataDir: `${dir}/data`,
-        publicUrl: null,
+        ...defaults,
         heartbeatInterval: 30,
         retention: { logs: { days: 14, bytes: 10 * gibibyte } },
       });
@@ -38,6 +48,7 @@ describe("the hub's settings", () => {
           port: 3000,
           host: "localhost",
           dataDir: `${dir}/data`,
+          ...defaults,
           publicUrl: "https://file.example",
           heartbeatInterval: 30,
           retention: { logs: { days: 3, bytes: gibibyte } },
@@ -50,7 +61,72 @@ describe("the hub's settings", () => {
     await inFolder(undefined, (dir) => expect(readHubSettings({}, { ORION_HUB_PORT: "" }, dir).port).toBe(8420));
   });
 
+  for (const [text, trust] of [
+    ["true", 1],
+    ["false", 0],
+    ["2", 2],
+    ["10.0.0.0/8, ::1", ["10.0.0.0/8", "::1"]],
+    ["192.0.2.1 fd00::/8", ["192.0.2.1", "fd00::/8"]],
+  ] as const) {
+    test(`trustProxy ${text} is the same as a variable, a flag and in the file`, async () => {
+      await inFolder(undefined, (dir) => {
+        expect(readHubSettings({}, { ORION_HUB_TRUST_PROXY: text }, dir)).toMatchObject({ trustProxy: trust });
+        expect(readHubSettings({ trustProxy: text }, {}, dir)).toMatchObject({ trustProxy: trust });
+      });
+      await inFolder(JSON.stringify({ trustProxy: trust }), (dir) =>
+        expect(readHubSettings({}, {}, dir)).toMatchObject({ trustProxy: trust }),
+      );
+    });
+  }
+
+  test("a provider of sign-in comes from the file or from variables", async () => {
+    const oidc = { issuer: "https://id.example.com", clientId: "orion", clientSecretFile: "/etc/orion/oidc-secret" };
+    const filled = {
+      ...oidc,
+      name: "Single sign-on",
+      scopes: ["openid", "email", "profile"],
+      allowedDomains: ["example.com", "example.org"],
+      defaultRole: "viewer" as const,
+    };
+    const file = { oidc: { ...oidc, allowedDomains: filled.allowedDomains, defaultRole: "viewer" } };
+    await inFolder(JSON.stringify(file), (dir) => expect(readHubSettings({}, {}, dir).oidc).toEqual(filled));
+    const env = {
+      ORION_HUB_OIDC_ISSUER: oidc.issuer,
+      ORION_HUB_OIDC_CLIENT_ID: oidc.clientId,
+      ORION_HUB_OIDC_CLIENT_SECRET_FILE: oidc.clientSecretFile,
+      ORION_HUB_OIDC_ALLOWED_DOMAINS: "example.com, example.org",
+      ORION_HUB_OIDC_DEFAULT_ROLE: "viewer",
+    };
+    await inFolder(undefined, (dir) => expect(readHubSettings({}, env, dir).oidc).toEqual(filled));
+  });
+
   for (const [name, file, env, flags, said] of [
+    ["a proxy that has no address", undefined, {}, { trustProxy: "proxy.local" }, /trustProxy\.0: .*--trust-proxy/],
+    ["a block that is too narrow", undefined, {}, { trustProxy: "10.0.0.0/33" }, /trustProxy\.0: .*--trust-proxy/],
+    ["more proxies than anybody has", '{ "trustProxy": 11 }', {}, {}, /trustProxy: .*hub\.json/],
+    ["a certificate without its key", undefined, {}, { tlsCert: "a.crt" }, /tlsCert is set, but tlsKey is not/],
+    [
+      "an owner without a password",
+      undefined,
+      { ORION_HUB_ADMIN_EMAIL: "a@example.com" },
+      {},
+      /adminEmail is set, but adminPasswordFile is not/,
+    ],
+    [
+      "an owner without an address",
+      undefined,
+      { ORION_HUB_ADMIN_EMAIL: "me" },
+      {},
+      /adminEmail: .*ORION_HUB_ADMIN_EMAIL/,
+    ],
+    [
+      "neither yes nor no",
+      undefined,
+      { ORION_HUB_INSECURE_HTTP: "perhaps" },
+      {},
+      /insecureHttp: must be true or false.*ORION_HUB_INSECURE_HTTP/,
+    ],
+    ["half a provider", undefined, { ORION_HUB_OIDC_ISSUER: "https://id.example.com" }, {}, /oidc\.clientId: /],
     ["a port beyond all ports", undefined, { ORION_HUB_PORT: "70000" }, {}, /port: .* It was read from ORION_HUB_PORT/],
     ["a port that is no number", undefined, {}, { port: "http" }, /port: .* It was read from --port/],
     [

@@ -1,51 +1,111 @@
 /** Request bodies, bounded on the wire and after decompression. */
 import { constants, gunzipSync, zstdDecompressSync } from "node:zlib";
 
+import { keep } from "#src/lib/keep.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { maxBodyBytes, maxInflatedBytes } from "#src/protocol/log.ts";
 import { type z, check } from "#src/protocol/schema.ts";
+import { declaredSize } from "./body-size.ts";
 import { HttpFault } from "./problem.ts";
 
 /** JSON bodies of people are small. */
 const maxJsonBytes = 64 * 1024;
 
-/** Bytes of a request body. Throws HttpFault 413 past `limit`. */
-export async function readBody(request: Request, limit = maxBodyBytes): Promise<Uint8Array> {
+/**
+ * A body must be here within this time, whatever its pace: 8 MiB at 1 Mbit/s. Connections that send nothing at all are
+ * closed by the server sooner.
+ */
+export const bodyWithinMs = 70_000;
+
+export type ReadOptions = {
+  readonly withinMs?: number;
+  /** told how much of a body without a length has come; may throw to end it */
+  readonly onBytes?: (size: number) => void;
+};
+
+/**
+ * Bytes of a request body. Throws HttpFault 413 past `limit` bytes, 408 when it is not whole after `withinMs`, 400 when
+ * it breaks off.
+ */
+export async function readBody(
+  request: Request,
+  limit = maxBodyBytes,
+  { withinMs = bodyWithinMs, onBytes = () => undefined }: ReadOptions = {},
+): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
-  if (declared !== null) {
-    if (Number(declared) > limit) throw tooLarge(limit);
-    return await readWhole(request);
+  if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(tooSlow(withinMs)), withinMs);
+  try {
+    // asking for `body` makes a stream, which the fast way does without
+    if (declared !== null) return await readWhole(request, late.promise);
+    if (request.body === null) return new Uint8Array();
+    return await readParts(request.body, limit, late.promise, onBytes);
+  } finally {
+    clearTimeout(timer);
   }
-  if (request.body === null) return new Uint8Array();
+}
+
+async function readWhole(request: Request, late: Promise<never>): Promise<Uint8Array> {
+  try {
+    return await Promise.race([request.bytes(), late]);
+  } catch (error) {
+    throw brokenOff(error);
+  }
+}
+
+/** A body without a length: counted as it comes. */
+async function readParts(
+  body: ReadableStream<Uint8Array>,
+  limit: number,
+  late: Promise<never>,
+  onBytes: (size: number) => void,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of request.body) {
-    size += part.length;
-    if (size > limit) throw tooLarge(limit);
-    parts.push(part);
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([reader.read(), late]);
+      if (done) break;
+      size += value.length;
+      if (size > limit) throw tooLarge(limit);
+      onBytes(size);
+      parts.push(value);
+    }
+  } catch (error) {
+    // what is still to come is not taken; that it can't be told so changes nothing
+    keep(reader.cancel(), () => undefined);
+    throw brokenOff(error);
   }
   return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
 }
 
-async function readWhole(request: Request): Promise<Uint8Array> {
-  try {
-    return await request.bytes();
-  } catch (error) {
-    throw new HttpFault(400, `the body did not arrive whole: ${reasonOf(error)}`);
-  }
+function brokenOff(error: unknown): HttpFault {
+  if (error instanceof HttpFault) return error;
+  return new HttpFault(400, `the body did not arrive whole: ${reasonOf(error)}`);
+}
+
+function tooSlow(withinMs: number): HttpFault {
+  // the rest of it is not waited for, so this connection can't carry another request
+  return new HttpFault(408, `the body was not whole after ${withinMs / 1000} s`, { connection: "close" });
 }
 
 function tooLarge(limit: number): HttpFault {
   return new HttpFault(413, `the body is larger than ${limit} bytes`);
 }
 
+function tooLargeInflated(limit: number): HttpFault {
+  return new HttpFault(413, `the body is larger than ${limit} bytes after decompression`);
+}
+
 /** A body as it came, and what it says. */
 export type Inflated = { readonly plain: Uint8Array; readonly zstd: Uint8Array | null };
 
-/** Undoes `Content-Encoding`. Throws HttpFault 413 past 64 MiB, 400 for damaged data, 415 for other encodings. */
-export function inflate(body: Uint8Array, encoding: string | null): Inflated {
+/** Undoes `Content-Encoding`. Throws HttpFault 413 past `limit` bytes, 400 for damaged data, 415 for other encodings. */
+export function inflate(body: Uint8Array, encoding: string | null, limit = maxInflatedBytes): Inflated {
   const name = encoding?.trim().toLowerCase() ?? "identity";
-  const options = { maxOutputLength: maxInflatedBytes, chunkSize: 1024 * 1024 };
+  const options = { maxOutputLength: limit, chunkSize: Math.min(limit, 1024 * 1024) };
   try {
     if (name === "identity" || name === "") return { plain: body, zstd: null };
     // a window of at most 8 MiB: RFC 8878 section 3.1.1.1.2 asks decoders to refuse what would take more memory
@@ -57,13 +117,28 @@ export function inflate(body: Uint8Array, encoding: string | null): Inflated {
     if (name === "gzip" || name === "x-gzip") return { plain: gunzipSync(body, options), zstd: null };
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE") {
-      throw new HttpFault(413, `the body is larger than ${maxInflatedBytes} bytes after decompression`);
+      throw tooLargeInflated(limit);
     }
     throw new HttpFault(400, `the body is not valid ${name}: ${reasonOf(error)}`);
   }
   throw new HttpFault(415, `Content-Encoding "${name.slice(0, 40)}" is not supported; use zstd, gzip or none`, {
     "accept-encoding": "zstd, gzip",
   });
+}
+
+/**
+ * Reads and inflates a delivery, making room for it before it takes it. Throws HttpFault as `readBody`, `inflate` and
+ * `grow` do.
+ */
+export async function readDelivery(request: Request, grow: (bytes: number) => void): Promise<Inflated> {
+  const body = await readBody(request, maxBodyBytes, { onBytes: grow });
+  const encoding = request.headers.get("content-encoding");
+  const size = declaredSize(body, encoding) ?? 0;
+  if (size > maxInflatedBytes) throw tooLargeInflated(maxInflatedBytes);
+  grow(size);
+  const inflated = inflate(body, encoding);
+  grow(inflated.plain.length);
+  return inflated;
 }
 
 /** A JSON body of a person or page, checked. Throws HttpFault 400, 413 or 415, or the schema's Fault. */

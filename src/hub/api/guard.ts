@@ -1,9 +1,16 @@
 /**
- * Guards against a hostile page in the reader's browser, while the hub has no sign-in. DNS rebinding makes such a page
- * reach us under its own name: only names of this machine are answered. Cross-site requests that change something
- * carry `Origin` and `Sec-Fetch-Site` (fetch.spec.whatwg.org, w3c.github.io/webappsec-fetch-metadata), which the page
- * can't forge.
+ * Guards against hostile pages in the browser of somebody who is signed in.
+ *
+ * - A request that carries `Authorization: Bearer` is not a page's: no page of another site can send that header
+ *   without being asked for by CORS, which the hub never answers.
+ * - Everything else may be sent by a page together with the reader's cookie. The browser says where it comes from:
+ *   `Sec-Fetch-Site` (w3c.github.io/webappsec-fetch-metadata), or to plain HTTP `Origin` (fetch.spec.whatwg.org). What
+ *   another site's page asks for is refused, but for opening a link.
+ * - A hub that listens on this machine only is reached by names of this machine and by publicUrl, nothing else: DNS
+ *   rebinding would make a hostile page reach it under the page's own name. A hub that listens beyond this machine is
+ *   reached by whatever names it has; its cookies belong to the name that they were given under.
  */
+import { bearerOf } from "./authorize.ts";
 import { HttpFault } from "./problem.ts";
 
 /** Names whose verdict is remembered. */
@@ -11,12 +18,18 @@ const maxKnownNames = 100;
 
 export type Guard = (request: Request) => void;
 
+export type GuardSettings = {
+  /** where the hub listens */
+  readonly host: string;
+  readonly publicUrl: string | null;
+};
+
 const harmless: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** A guard that answers to names of this machine and to `publicUrl`. It throws HttpFault 403. */
-export function createGuard(publicUrl: string | null): Guard {
-  const publicHost = publicUrl === null ? null : new URL(publicUrl).hostname;
-
+/** Throws HttpFault 403. */
+export function createGuard({ host, publicUrl }: GuardSettings): Guard {
+  const own = publicUrl === null ? null : new URL(publicUrl);
+  const anyName = !isLoopback(host);
   // agents send the same few names thousands of times
   const known = new Map<string, boolean>();
 
@@ -24,38 +37,47 @@ export function createGuard(publicUrl: string | null): Guard {
     const verdict = known.get(host);
     if (verdict !== undefined) return verdict;
     const name = hostnameOf(host);
-    const ours = name !== undefined && (name === publicHost || isLoopback(name));
+    const ours = name !== undefined && (anyName || name === own?.hostname || isLoopback(name));
     if (known.size >= maxKnownNames) known.clear();
     known.set(host, ours);
     return ours;
   }
 
   return (request) => {
-    const host = request.headers.get("host") ?? "";
+    const { headers } = request;
+    const host = headers.get("host") ?? "";
     if (!isOurs(host)) {
       throw new HttpFault(
         403,
         `this hub does not answer to the name "${host.slice(0, 100)}"; set publicUrl if it should`,
       );
     }
-    if (harmless.has(request.method)) return;
-    const site = request.headers.get("sec-fetch-site");
-    const origin = request.headers.get("origin");
-    const foreign = origin !== null && !isSame(origin, host, publicUrl);
-    if (foreign || (site !== null && site !== "same-origin" && site !== "none")) {
-      throw new HttpFault(403, "a page of another site may not change anything here");
+    if (bearerOf(request) !== undefined) return;
+    const reads = harmless.has(request.method);
+    const site = headers.get("sec-fetch-site");
+    if (site !== null) {
+      if (site === "same-origin" || site === "none") return;
+      if (reads && headers.get("sec-fetch-mode") === "navigate") return;
+      throw foreign(reads);
     }
+    const origin = headers.get("origin");
+    if (reads || origin === null || isSame(origin, host, own)) return;
+    throw foreign(reads);
   };
 }
 
-function isSame(origin: string, host: string, publicUrl: string | null): boolean {
+function foreign(reads: boolean): HttpFault {
+  return new HttpFault(403, `a page of another site may not ${reads ? "read" : "change"} anything here`);
+}
+
+function isSame(origin: string, host: string, own: URL | null): boolean {
   if (!URL.canParse(origin)) return false;
   const { host: originHost, origin: whole } = new URL(origin);
-  return originHost === host.toLowerCase() || (publicUrl !== null && whole === new URL(publicUrl).origin);
+  return originHost === host.toLowerCase() || whole === own?.origin;
 }
 
 function hostnameOf(host: string): string | undefined {
-  if (!/^[a-z0-9.:[\]-]+$/i.test(host) || !URL.canParse(`http://${host}/`)) return undefined;
+  if (!/^[a-z0-9.:[\]_-]+$/i.test(host) || !URL.canParse(`http://${host}/`)) return undefined;
   return new URL(`http://${host}/`).hostname;
 }
 

@@ -3,7 +3,7 @@
  * entry once and in order, also across reconnections. A reader too far behind is taken forward and told what it missed.
  */
 import type { LogFilter, StoredEntry } from "#src/protocol/api.ts";
-import type { Logs } from "./ports.ts";
+import type { Logs, Visible } from "./ports.ts";
 import { type Feed, createBell, sseEvent } from "./sse.ts";
 
 /** Entries of one piece of text. */
@@ -13,8 +13,11 @@ export const maxLag = 200_000;
 /** Where it goes on when it was further behind. */
 const keptLag = 1000;
 
+/** Which entries a tail shows; `visible` is asked each time, because servers come and go. */
+export type TailFilter = Omit<LogFilter, "project"> & { readonly visible: () => Visible };
+
 /** Entries after `from` that the filter lets through. */
-export function createLogFeed(logs: Logs, filter: LogFilter, from: number): Feed {
+export function createLogFeed(logs: Logs, { visible, ...filter }: TailFilter, from: number): Feed {
   // an id of another store, or of the time before a restore: go on with what comes
   let position = Math.min(from, logs.head());
   let told = false;
@@ -38,7 +41,7 @@ export function createLogFeed(logs: Logs, filter: LogFilter, from: number): Feed
       const head = logs.head();
       if (position >= head) return undefined;
       if (head - position > maxLag) return skip();
-      const { entries, position: reached } = logs.after(position, filter, maxEntries);
+      const { entries, position: reached } = logs.after(position, { ...filter, scope: visible() }, maxEntries);
       position = reached;
       if (entries.length > 0) return entries.map(entryEvent).join("");
       // more to look at: after others had their turn

@@ -5,7 +5,9 @@ import { createLogFeed } from "./log-feed.ts";
 import type { Logs } from "./ports.ts";
 import { HttpFault, retryAfterSeconds } from "./problem.ts";
 import { type Route, route } from "./route.ts";
+import type { Scopes } from "./scope.ts";
 import { type Streams, maxStreams } from "./sse.ts";
+import type { StillGood } from "./still-good.ts";
 
 const search = z.extend(logFilter, {
   limit: z._default(z.coerce.number().check(z.minimum(1), z.maximum(1000), z.multipleOf(1)), 100),
@@ -18,7 +20,14 @@ const tail = z.extend(logFilter, { after: z.optional(position()) });
 const maxSearches = 4;
 const maxWaitingSearches = 100;
 
-export function logRoutes(logs: Logs, streams: Streams): Route[] {
+export type LogDeps = {
+  readonly logs: Logs;
+  readonly streams: Streams;
+  readonly scopes: Pick<Scopes, "visible">;
+  readonly stillGood: StillGood;
+};
+
+export function logRoutes({ logs, streams, scopes, stillGood }: LogDeps): Route[] {
   let running = 0;
   const turns: (() => void)[] = [];
 
@@ -41,12 +50,16 @@ export function logRoutes(logs: Logs, streams: Streams): Route[] {
       method: "GET",
       path: "/api/logs",
       permission: "view:servers",
+      group: "Logs",
       summary: "Search log entries, newest first",
       query: search,
       answer: logsPage,
-      async handle({ query, request }) {
-        const { limit, cursor, ...filter } = query;
-        const page = await takeTurn(() => logs.search({ ...filter, limit, before: cursor ?? null }, request.signal));
+      async handle({ query, request, caller }) {
+        const { limit, cursor, project, ...filter } = query;
+        const visible = scopes.visible(caller.organizationId, project);
+        const page = await takeTurn(() =>
+          logs.search({ ...filter, scope: visible(), limit, before: cursor ?? null }, request.signal),
+        );
         return Response.json(page, { headers: { "cache-control": "no-store" } });
       },
     }),
@@ -54,16 +67,20 @@ export function logRoutes(logs: Logs, streams: Streams): Route[] {
       method: "GET",
       path: "/api/logs/tail",
       permission: "view:servers",
+      group: "Logs",
       summary: "Follow log entries (server-sent events); Last-Event-ID or `after` resumes",
       query: tail,
-      handle({ query, request, holdOpen }) {
+      answerType: "text/event-stream",
+      handle({ query, request, caller, holdOpen }) {
         if (streams.count() >= maxStreams)
           throw new HttpFault(503, "too many live streams are open", { "retry-after": "5" });
-        const { after, ...filter } = query;
+        const { after, project, ...filter } = query;
+        const visible = scopes.visible(caller.organizationId, project);
         const resume = request.headers.get("last-event-id") ?? after;
         const from = resume !== undefined && /^\d{1,15}$/.test(resume) ? Number(resume) : logs.head();
         holdOpen();
-        return streams.open(createLogFeed(logs, filter, from));
+        const feed = createLogFeed(logs, { ...filter, visible }, from);
+        return streams.open(feed, () => stillGood({ request, caller }));
       },
     }),
   ];

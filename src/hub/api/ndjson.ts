@@ -25,6 +25,7 @@ const knownStreams: ReadonlySet<unknown> = new Set(streams);
  * @param zstd the same bytes compressed, kept with the batch unless an entry had to be changed
  */
 export function readEntries(plain: Uint8Array, zstd: Uint8Array | null): EntryBatch {
+  refuseManyValues(plain);
   const { values, done, error } = Bun.JSONL.parseChunk(plain);
   if (done && error === null && !hasLongLine(plain)) {
     const times = new Float64Array(values.length);
@@ -33,7 +34,8 @@ export function readEntries(plain: Uint8Array, zstd: Uint8Array | null): EntryBa
   return readCarefully(plain);
 }
 
-function areEntries(values: readonly unknown[], times: Float64Array): values is LogEntry[] {
+/** Whether all are entries; writes the time of each into `times`. */
+export function areEntries(values: readonly unknown[], times: Float64Array): values is LogEntry[] {
   const sources = new Set<string>();
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
@@ -78,7 +80,7 @@ function readCarefully(plain: Uint8Array): EntryBatch {
     const text = bytes.toString("utf8", start, end).trim();
     if (text !== "") {
       const entry = readLine(text, line);
-      const whole = end - start <= maxLineBytes ? entry : cut(entry);
+      const whole = end - start <= maxLineBytes ? entry : cutEntry(entry);
       changed ||= whole !== entry;
       entries.push(whole);
     }
@@ -101,8 +103,28 @@ function readLine(text: string, line: number): LogEntry {
   throw new HttpFault(400, `line ${line} is not a log entry: ${why.slice(0, 300)}`);
 }
 
+/** From this size on, values are counted before they are made. */
+const countFromBytes = 8 * 1024 * 1024;
+/** Most values of one body: a value takes up to 64 bytes of memory, however short it is in JSON. */
+const maxValues = 8_000_000;
+
+/**
+ * Refuses a body that is small on the wire and huge in memory, such as 64 MiB of `{},{},…`, by the characters that
+ * part values. Throws HttpFault 413.
+ */
+export function refuseManyValues(plain: Uint8Array): void {
+  if (plain.length < countFromBytes) return;
+  let values = 0;
+  for (let i = 0; i < plain.length; i++) {
+    const byte = plain[i];
+    // , : newline { [
+    if (byte === 44 || byte === 58 || byte === newline || byte === 123 || byte === 91) values++;
+  }
+  if (values > maxValues) throw new HttpFault(413, `the body holds more than ${maxValues} values; send it in parts`);
+}
+
 /** An entry within the limit: message cut to it and marked, fields kept if they are small. */
-function cut(entry: LogEntry): LogEntry {
+export function cutEntry<E extends Pick<LogEntry, "message" | "fields">>(entry: E): E {
   const message = entry.message.slice(0, maxMessageLength);
   const tooBig = entry.fields !== undefined && JSON.stringify(entry.fields).length > maxFieldsLength;
   if (message.length === entry.message.length && !tooBig) return entry;

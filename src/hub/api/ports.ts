@@ -26,6 +26,8 @@ export type Origin = { readonly serverId: string; readonly batchId: string | nul
 
 export type Logs = {
   append(batch: EntryBatch & Origin): Promise<Appended>;
+  /** The highest number stored of a server or source; -1: none. */
+  lastSeq(serverId: string): number;
   search(
     search: Omit<LogFilter, "project"> & {
       readonly scope: Visible;
@@ -199,8 +201,12 @@ export type Tokens = {
   }): Promise<{ readonly view: TokenView; readonly token: string }>;
   /** Dead at once. undefined: the organisation has no such token. */
   revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
+  /** Forgets the enrolment tokens of a project that is gone. */
+  forgetProject(projectId: string): void;
   /** Whose token this is, if it has not expired; notes its use. A used-up enrolment token is told apart by `uses`. */
   authenticate(token: string): TokenView | undefined;
+  /** Whether this was a good token until its time was over. */
+  hasExpired(token: string): boolean;
   /** Takes one use of an enrolment token; false: none is left. Given back by `refund` when nothing came of it. */
   spend(id: string): Promise<boolean>;
   refund(id: string): Promise<void>;

@@ -60,6 +60,8 @@ export type Route = {
   /** what the answer is when it is not JSON */
   readonly answerType?: string;
   handle(call: Call): Response | Promise<Response>;
+  /** what says no where a protocol of others wants it in another form than a problem document */
+  refuse?(request: Request, thrown: unknown): Response;
 };
 
 /** A route whose handler gets its query and its caller typed. */
@@ -71,5 +73,5 @@ export function route<Q extends z.core.$ZodType, P extends Permission>(
   },
 ): Route {
   // the handler of a route is called with what its permission let through, see authorize.ts
-  return definition as unknown as Route;
+  return definition;
 }

@@ -1,69 +1,61 @@
-/** From a request to its route: exact paths by a map, paths with parameters by their segments. */
-import { HttpFault } from "./problem.ts";
+/** From a request to its route, by Hono's router. */
+import { Hono } from "hono";
+
+import { pagePaths } from "./pages.ts";
 import type { Method, Route } from "./route.ts";
 
-/** A route and what its `:name` parts stand for. */
-export type Match = { readonly route: Route; readonly params: Readonly<Record<string, string>> };
+/** What the listener knows of a connection. */
+export type Peer = {
+  /** the address at the other end; null when it is gone or has none */
+  readonly address: () => string | null;
+  /** keeps the connection open however long nothing is sent */
+  readonly holdOpen: () => void;
+};
 
-/**
- * Finds routes. Throws HttpFault 404 when no route has the path, 405 with `Allow` when one has but not the method.
- * HEAD is answered by GET.
- */
-export type Router = (method: string, path: string) => Match;
+/** One request on its way. */
+export type Exchange = {
+  readonly request: Request;
+  readonly path: string;
+  /** the `:name` parts of the path, decoded */
+  readonly params: Readonly<Record<string, string>>;
+  readonly peer: Peer;
+};
 
-type Entry = { readonly segments: readonly string[]; readonly methods: Map<string, Route> };
+export type RouterWorld = {
+  readonly routes: readonly Route[];
+  readonly serve: (route: Route, exchange: Exchange) => Promise<Response>;
+  /** a page, or a file of one */
+  readonly page: (exchange: Exchange) => Promise<Response>;
+  /** no route has the path, or with `allow` not the method */
+  readonly lost: (exchange: Exchange, allow: string | undefined) => Promise<Response>;
+};
 
-export function createRouter(routes: readonly Route[]): Router {
-  const exact = new Map<string, Entry>();
-  const patterns: Entry[] = [];
+const noParams = {};
+const reads: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+/** What a page's document may refer to. */
+const pageFile = /^\/[^/]+\.(?:js|css|svg|png|ico|woff2)$/;
+const methods: readonly Method[] = ["GET", "POST", "PATCH", "DELETE"];
+
+/** HEAD is answered by GET. */
+export function createRouter({ routes, serve, page, lost }: RouterWorld) {
+  const app = new Hono<{ Bindings: Peer }>();
+  // a handler for each route and none before it: a chain would cost every request more than finding its route does
   for (const route of routes) {
-    const known = exact.get(route.path) ?? { segments: route.path.split("/"), methods: new Map<Method, Route>() };
-    if (known.methods.size === 0) {
-      exact.set(route.path, known);
-      if (route.path.includes("/:")) patterns.push(known);
-    }
-    known.methods.set(route.method, route);
+    const named = route.path.includes("/:");
+    app.on(route.method, route.path, ({ req, env }) =>
+      serve(route, { request: req.raw, path: req.path, params: named ? req.param() : noParams, peer: env }),
+    );
   }
-  for (const pattern of patterns) exact.delete(pattern.segments.join("/"));
-
-  return (method, path) => {
-    const found = exact.get(path);
-    if (found !== undefined) return { route: pick(found, method, path), params: {} };
-    const segments = path.split("/");
-    for (const pattern of patterns) {
-      const params = bind(pattern.segments, segments);
-      if (params !== undefined) return { route: pick(pattern, method, path), params };
-    }
-    throw new HttpFault(404, `there is nothing at ${path.slice(0, 200)}`);
-  };
-}
-
-function pick(entry: Entry, method: string, path: string): Route {
-  const route = entry.methods.get(method === "HEAD" ? "GET" : method);
-  if (route !== undefined) return route;
-  const allow = [...entry.methods.keys()].flatMap((one) => (one === "GET" ? ["GET", "HEAD"] : [one])).join(", ");
-  throw new HttpFault(405, `${path.slice(0, 200)} takes ${allow}`, { allow });
-}
-
-function bind(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {
-  if (pattern.length !== segments.length) return undefined;
-  const params: Record<string, string> = {};
-  for (const [i, wanted] of pattern.entries()) {
-    const got = segments[i] ?? "";
-    if (wanted.startsWith(":")) {
-      const value = decode(got);
-      if (value === undefined || value === "") return undefined;
-      params[wanted.slice(1)] = value;
-    } else if (wanted !== got) return undefined;
+  for (const path of pagePaths) {
+    app.get(path, ({ req, env }) => page({ request: req.raw, path: req.path, params: noParams, peer: env }));
   }
-  return params;
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // a malformed escape names nothing that exists
-    return undefined;
-  }
+  app.notFound(({ req, env }) => {
+    const taken = methods.filter((method) => app.router.match(method, req.path)[0].length > 0);
+    const allow = taken.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ");
+    const exchange = { request: req.raw, path: req.path, params: noParams, peer: env };
+    // a pattern for these among the routes would keep Hono from its fast router
+    if (allow === "" && pageFile.test(req.path) && reads.has(req.method)) return page(exchange);
+    return lost(exchange, allow === "" ? undefined : allow);
+  });
+  return (request: Request, peer: Peer): Response | Promise<Response> => app.fetch(request, peer);
 }

@@ -4,15 +4,18 @@ import type { ServerView, Servers } from "./ports.ts";
 
 /** A server as protocol/api.ts describes it, with `extra` members. */
 export function serverJson(
-  servers: Servers,
+  servers: Pick<Servers, "status" | "notices">,
   server: ServerView,
   extra: Readonly<Record<string, unknown>> = {},
 ): string {
   const head = JSON.stringify({
     id: server.id,
     hostname: server.hostname,
+    projectId: server.projectId,
     createdAt: timestamp(server.createdAtMs),
     agent: servers.status(server),
+    tokenLastUsedAt: server.tokenUsedAtMs === null ? null : timestamp(server.tokenUsedAtMs),
+    notices: servers.notices(server),
     ...extra,
   });
   return `${head.slice(0, -1)},"latest":${server.heartbeat ?? "null"}}`;

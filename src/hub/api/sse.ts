@@ -5,6 +5,8 @@
 
 /** Silence after which a comment shows both sides that the connection lives. */
 const keepAliveMs = 15_000;
+/** How often a stream is asked whether its reader may still read it. */
+const recheckEveryMs = 10_000;
 
 /** One side of a stream: what comes next. */
 export type Feed = {
@@ -17,8 +19,11 @@ export type Feed = {
 
 /** All open streams of a hub. */
 export type Streams = {
-  /** An endless answer fed by `feed`. */
-  open(feed: Feed): Response;
+  /**
+   * An endless answer fed by `feed`. It ends when `stillGood` says no, or fails, which is asked every ten seconds;
+   * what its reader has not taken by then is not sent any more, but for one piece of text.
+   */
+  open(feed: Feed, stillGood: () => Promise<boolean>): Response;
   /** Ends all streams; readers reconnect where they were. */
   close(): void;
   count(): number;
@@ -35,15 +40,32 @@ const headers = {
 
 const keepAlive = ":\n\n";
 
-export function createStreams(): Streams {
+/** Times in milliseconds, for tests that can't wait so long. */
+export type StreamTimes = {
+  /** between two questions whether a reader may still read */
+  readonly recheckMs?: number;
+  /** without text */
+  readonly keepAliveAfterMs?: number;
+};
+
+export function createStreams({
+  recheckMs = recheckEveryMs,
+  keepAliveAfterMs = keepAliveMs,
+}: StreamTimes = {}): Streams {
   const open = new Set<AbortController>();
   return {
-    open(feed) {
+    open(feed, stillGood) {
       const over = new AbortController();
       const encoder = new TextEncoder();
       let cancelled = false;
       open.add(over);
+      const end = () => over.abort();
+      const recheck = setInterval(() => {
+        // who can't be known is not let in: the reader comes back and is told why
+        stillGood().then((good) => (good ? undefined : end()), end);
+      }, recheckMs);
       over.signal.addEventListener("abort", () => {
+        clearInterval(recheck);
         open.delete(over);
         feed.close();
       });
@@ -54,8 +76,10 @@ export function createStreams(): Streams {
             controller.enqueue(encoder.encode(keepAlive));
           },
           async pull(controller) {
+            // news that is not for this reader does not keep the connection alive
+            const silentUntil = performance.now() + keepAliveAfterMs;
             while (!over.signal.aborted) {
-              const text = feed.next() ?? (await quiet(feed.wait(), over.signal));
+              const text = feed.next() ?? (await quiet(feed.wait(), over.signal, silentUntil));
               if (text === undefined || over.signal.aborted) continue;
               controller.enqueue(encoder.encode(text));
               return;
@@ -78,10 +102,12 @@ export function createStreams(): Streams {
   };
 }
 
-/** Waits for news or the end, and gives nothing, or for the keepalive, and gives that. */
-async function quiet(news: Promise<void>, end: AbortSignal): Promise<string | undefined> {
+/** Waits for news or the end, and gives nothing, or for the time of the keepalive, and gives that. */
+async function quiet(news: Promise<void>, end: AbortSignal, until: number): Promise<string | undefined> {
+  const waitMs = until - performance.now();
+  if (waitMs <= 0) return keepAlive;
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
-  const timer = setTimeout(() => resolve(keepAlive), keepAliveMs);
+  const timer = setTimeout(() => resolve(keepAlive), waitMs);
   const stop = () => resolve(undefined);
   end.addEventListener("abort", stop);
   try {

@@ -1,77 +1,150 @@
-/** The page's frame: title bar, and one section for each subject. */
-import type { Server } from "#src/protocol/api.ts";
-import { AddServer } from "./add-server.tsx";
-import { Events } from "./events.tsx";
-import { type FleetView, useFleet, useHubNow } from "./fleet.ts";
-import { Logs } from "./logs.tsx";
-import { Scripts, scriptRows } from "./scripts.tsx";
-import { Servers } from "./servers.tsx";
-import type { Connection } from "./stream.ts";
+/** From an address to its page; who is not signed in is sent to sign in first, and comes back to where they wanted to go. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 
-export function App() {
-  const fleet = useFleet();
-  const now = useHubNow(fleet.skewMs);
-  // until a first agent has reported there is one thing to do, and nothing else to see
-  const untouched = fleet.loaded && fleet.servers.every((server) => server.latest === null);
-  return (
-    <>
-      <Bar fleet={fleet} />
-      <main>
-        {untouched && <AddServer />}
-        {fleet.servers.length > 0 && <Servers servers={fleet.servers} now={now} />}
-        {fleet.loaded && !untouched && (
-          <div class="columns">
-            <div class="side">
-              <Scripts servers={fleet.servers} now={now} />
-              <Events events={fleet.events} manyServers={fleet.servers.length > 1} now={now} />
-            </div>
-            <Logs servers={fleet.servers} />
-          </div>
-        )}
-      </main>
-    </>
-  );
-}
+import type { Session } from "#src/protocol/account.ts";
+import { ApiFault, onSignedOut, send, sentenceOf } from "./client.ts";
+import { Frame } from "./frame.tsx";
+import { AccountPage } from "./pages/account.tsx";
+import { ApiDocsPage } from "./pages/api-docs.tsx";
+import { AuditPage } from "./pages/audit.tsx";
+import { DevicePage } from "./pages/device.tsx";
+import { FleetPage } from "./pages/fleet.tsx";
+import { InvitePage } from "./pages/invite.tsx";
+import { LoginPage } from "./pages/login.tsx";
+import { OrganizationPage } from "./pages/organization.tsx";
+import { ProjectPage } from "./pages/project.tsx";
+import { ProjectsPage } from "./pages/projects.tsx";
+import { ServerPage } from "./pages/server.tsx";
+import { SetupPage } from "./pages/setup.tsx";
+import { Card, Page } from "./parts/page.tsx";
+import { type Place, bind, navigate, startRouter, usePlace } from "./router.ts";
+import { SessionContext, loadSession } from "./session.ts";
 
-const connectionText: Readonly<Record<Connection, string>> = {
-  connecting: "Connecting",
-  live: "Live",
-  away: "Reconnecting",
+type Params = Readonly<Record<string, string>>;
+
+type Row = {
+  readonly path: string;
+  /** shown to everybody, signed in or not, and without the frame */
+  readonly open?: boolean;
+  /** draws its own frame */
+  readonly bare?: boolean;
+  readonly draw: (params: Params, place: Place) => ComponentChildren;
 };
 
-function Bar({ fleet }: { readonly fleet: FleetView }) {
-  const up = fleet.servers.filter((server) => server.agent.status === "connected").length;
-  const crashed = crashedScripts(fleet.servers);
+const rows: readonly Row[] = [
+  { path: "/", bare: true, draw: () => <FleetPage /> },
+  { path: "/login", open: true, draw: (_, { query }) => <LoginPage next={query.get("next")} /> },
+  { path: "/setup", open: true, draw: (_, { hash }) => <SetupPage token={hash} /> },
+  { path: "/invite/:token", open: true, draw: ({ token = "" }) => <InvitePage token={token} /> },
+  { path: "/device", draw: (_, { query }) => <DevicePage code={query.get("code") ?? ""} /> },
+  { path: "/account", draw: () => <AccountPage /> },
+  { path: "/organization", draw: () => <OrganizationPage /> },
+  { path: "/projects", draw: () => <ProjectsPage /> },
+  { path: "/projects/:id", draw: ({ id = "" }) => <ProjectPage key={id} id={id} /> },
+  { path: "/servers/:id", draw: ({ id = "" }) => <ServerPage key={id} id={id} /> },
+  { path: "/audit", draw: (_, { query }) => <AuditPage query={query} /> },
+  { path: "/api/docs", draw: () => <ApiDocsPage /> },
+];
+
+type Who =
+  | { readonly kind: "asking" }
+  | { readonly kind: "nobody" }
+  | { readonly kind: "away"; readonly problem: string }
+  | { readonly kind: "person"; readonly session: Session };
+
+export function App() {
+  const place = usePlace();
+  const [who, setWho] = useState<Who>({ kind: "asking" });
+
+  async function load(): Promise<void> {
+    try {
+      const session = await loadSession();
+      setWho({ kind: "person", session });
+    } catch (error) {
+      const nobody = error instanceof ApiFault && error.status === 401;
+      setWho(nobody ? { kind: "nobody" } : { kind: "away", problem: sentenceOf(error) });
+    }
+  }
+
+  useEffect(() => {
+    const stop = startRouter();
+    onSignedOut(() => setWho({ kind: "nobody" }));
+    void load();
+    return stop;
+  }, []);
+
+  const found = find(place.path);
+  const goesToSignIn = who.kind === "nobody" && found?.row.open !== true;
+  useEffect(() => {
+    if (!goesToSignIn) return;
+    const { pathname, search, hash } = location;
+    const next = pathname === "/" ? "" : `?next=${encodeURIComponent(pathname + search + hash)}`;
+    navigate(`/login${next}`, { replace: true });
+  }, [goesToSignIn]);
+
+  // who listens or goes by keyboard starts at the page that was gone to, not at a link that is no longer there
+  useEffect(() => {
+    const main = document.querySelector("main");
+    if (main !== null && !main.contains(document.activeElement)) main.focus({ preventScroll: true });
+  }, [place.path]);
+
+  if (who.kind === "asking" || goesToSignIn) return null;
+  if (who.kind === "away") return <Away problem={who.problem} again={load} />;
+  const drawn = found === undefined ? <Nowhere /> : found.row.draw(found.params, place);
+  const door =
+    who.kind === "person"
+      ? {
+          session: who.session,
+          manages: who.session.organization.role !== "viewer",
+          owns: who.session.organization.role === "owner",
+          reload: load,
+          signOut: async () => {
+            await send("POST", "/api/auth/sign-out", { anonymous: true });
+            setWho({ kind: "nobody" });
+            navigate("/login");
+          },
+        }
+      : null;
+  const framed = found?.row.open !== true && found?.row.bare !== true;
   return (
-    <header class="bar">
-      <h1>
-        <svg viewBox="0 0 32 32" aria-hidden="true">
-          <path d="M9 22 16 16 23 10" />
-          <circle cx="9" cy="22" r="3.2" />
-          <circle class="mid" cx="16" cy="16" r="3.2" />
-          <circle cx="23" cy="10" r="3.2" />
-        </svg>
-        Orion
-      </h1>
-      {fleet.servers.length > 0 && (
-        <p class="counts">
-          <span>
-            <b>{up}</b>
-            {up === fleet.servers.length ? "" : ` of ${fleet.servers.length}`}{" "}
-            {fleet.servers.length === 1 ? "server" : "servers"} up
-          </span>
-          <span class={crashed > 0 ? "bad" : ""}>
-            <b>{crashed}</b> {crashed === 1 ? "script" : "scripts"} crashed
-          </span>
-        </p>
-      )}
-      <p class={`connection ${fleet.connection}`} role="status">
-        {connectionText[fleet.connection]}
-      </p>
-    </header>
+    <SessionContext.Provider
+      // nothing of one organisation stays when another is chosen
+      key={who.kind === "person" ? who.session.organization.id : ""}
+      value={door}
+    >
+      {framed && door !== null ? <Frame>{drawn}</Frame> : drawn}
+    </SessionContext.Provider>
   );
 }
 
-function crashedScripts(servers: readonly Server[]): number {
-  return scriptRows(servers).filter((row) => row.script.state === "crashed").length;
+function find(path: string): { readonly row: Row; readonly params: Params } | undefined {
+  for (const row of rows) {
+    const params = bind(row.path, path);
+    if (params !== undefined) return { row, params };
+  }
+  return undefined;
+}
+
+function Nowhere() {
+  return (
+    <Page title="There is nothing here">
+      <p class="text">
+        The address may be mistyped, or what it led to is gone. <a href="/">To the servers</a>
+      </p>
+    </Page>
+  );
+}
+
+function Away({ problem, again }: { readonly problem: string; readonly again: () => Promise<void> }) {
+  return (
+    <Card title="The hub can't be reached">
+      <p>{problem}</p>
+      <div class="actions">
+        <button type="button" class="primary" onClick={() => void again()}>
+          Try again
+        </button>
+      </div>
+    </Card>
+  );
 }

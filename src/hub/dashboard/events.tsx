@@ -1,6 +1,6 @@
 /** What happened, newest first; crashes stand out and open to their last lines. */
 import type { StoredEvent } from "#src/protocol/api.ts";
-import type { AgentEvent } from "#src/protocol/event.ts";
+import type { AgentEvent, DeathCause } from "#src/protocol/event.ts";
 import { piecesOf } from "./ansi.ts";
 import { ago, duration } from "./format.ts";
 import { exitText } from "./scripts.tsx";
@@ -93,10 +93,33 @@ function tell(event: AgentEvent): Told {
         title: `${event.total.toLocaleString("en")} lines dropped`,
         detail: event.sources.map((source) => source.source).join(", "),
       };
+    case "container.died": {
+      const bad = event.cause !== "exited" && event.cause !== "stopped";
+      return { tone: bad ? "bad" : "quiet", title: `${event.container} ${deaths[event.cause]}`, detail: endOf(event) };
+    }
+    case "container.oom":
+      return { tone: "warn", title: `${event.container} lost a process to its memory limit`, detail: event.image };
+    case "container.unhealthy":
+      return { tone: "warn", title: `${event.container} is unhealthy`, detail: event.check ?? event.image };
+    case "container.healthy":
+      return { tone: "quiet", title: `${event.container} is healthy again`, detail: event.image };
   }
 }
 
-function why(event: Extract<AgentEvent, { exitCode: number | null }>): string {
+const deaths: Readonly<Record<DeathCause, string>> = {
+  exited: "ended",
+  failed: "failed",
+  killed: "was killed",
+  oom: "was killed for its memory limit",
+  stopped: "was stopped",
+};
+
+function endOf(event: Extract<AgentEvent, { type: "container.died" }>): string {
+  const end = event.signal ?? (event.exitCode === null ? "" : `code ${event.exitCode}`);
+  return [end, event.image].filter((part) => part !== "").join(" · ");
+}
+
+function why(event: Extract<AgentEvent, { type: "script.crashed" | "script.gave-up" }>): string {
   return (
     event.reason ?? exitText({ code: event.exitCode, signal: event.signal, oom: event.oom, observed: event.observed })
   );

@@ -25,6 +25,8 @@ export function useFleet(): FleetView {
   const [view, setView] = useState(nothing);
   useEffect(() => {
     const servers = new Map<string, Server>();
+    // those that the present connection has told of
+    const told = new Set<string>();
     const events = new Map<string, StoredEvent>();
     let connection: Connection = "connecting";
     let loaded = false;
@@ -58,6 +60,11 @@ export function useFleet(): FleetView {
         server: (data) => {
           const server = data as Server;
           servers.set(server.id, server);
+          told.add(server.id);
+          show();
+        },
+        gone: (data) => {
+          servers.delete((data as { readonly id: string }).id);
           show();
         },
         event: (data) => {
@@ -68,6 +75,8 @@ export function useFleet(): FleetView {
         },
         ready: () => {
           loaded = true;
+          // what went while there was no connection
+          for (const id of servers.keys()) if (!told.has(id)) servers.delete(id);
           show();
           // a failed load shows as fewer events; the next connection loads again
           loadEvents().catch(() => show());
@@ -75,6 +84,7 @@ export function useFleet(): FleetView {
       },
       (state) => {
         connection = state;
+        if (state === "live") told.clear();
         show();
       },
     );

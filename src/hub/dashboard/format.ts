@@ -54,3 +54,38 @@ export function clockTime(at: string): string {
   const millis = String(date.getMilliseconds()).padStart(3, "0");
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${millis}`;
 }
+
+/** `5 s ago`, `in 3 d 4 h`; the date once it is more than a month away. */
+export function moment(at: string, now: number): string {
+  const seconds = (Date.parse(at) - now) / 1000;
+  if (Math.abs(seconds) > 31 * 86_400) {
+    const date = new Date(at);
+    return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  }
+  return seconds > 1.5 ? `in ${duration(seconds)}` : ago(at, now);
+}
+
+const browsers: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ["Edge", /\bEdg\//],
+  ["Opera", /\bOPR\//],
+  ["Firefox", /\bFirefox\//],
+  ["Chrome", /\bChrom(?:e|ium)\//],
+  ["Safari", /\bSafari\//],
+];
+const systems: readonly (readonly [name: string, pattern: RegExp])[] = [
+  ["Android", /\bAndroid\b/],
+  ["iOS", /\b(?:iPhone|iPad)\b/],
+  ["Windows", /\bWindows\b/],
+  ["macOS", /\bMac OS X\b/],
+  ["Linux", /\bLinux\b/],
+];
+
+/** `Firefox on Linux`; what is no browser by the name that it gives itself. */
+export function agentName(userAgent: string | null): string {
+  if (userAgent === null || userAgent === "") return "Unknown program";
+  const find = (list: typeof browsers) => list.find(([, pattern]) => pattern.test(userAgent))?.[0];
+  const browser = find(browsers);
+  const system = find(systems);
+  if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
+  return (userAgent.split(" ")[0] ?? userAgent).slice(0, 60);
+}

@@ -1,4 +1,4 @@
-/** The first page: everything of the fleet on one screen. */
+/** The pages' start: one application for all of them. */
 import { render } from "preact";
 
 import { App } from "./app.tsx";

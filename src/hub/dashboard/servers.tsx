@@ -2,11 +2,19 @@
 import type { Server } from "#src/protocol/api.ts";
 import { ago, bytes, duration, percent, rate } from "./format.ts";
 
-export function Servers({ servers, now }: { readonly servers: readonly Server[]; readonly now: number }) {
+export function Servers({
+  servers,
+  now,
+  title = "Servers",
+}: {
+  readonly servers: readonly Server[];
+  readonly now: number;
+  readonly title?: string;
+}) {
   return (
-    <section aria-label="Servers">
-      <h2>Servers</h2>
-      <div class="panel">
+    <section aria-label={title}>
+      <h2>{title}</h2>
+      <div class="panel servers-panel">
         <table class="servers">
           <thead>
             <tr>
@@ -32,17 +40,31 @@ export function Servers({ servers, now }: { readonly servers: readonly Server[];
   );
 }
 
+/** How a server is, in a colour and in words. */
+export function statusOf({ agent, latest }: Server): { readonly tone: "good" | "idle" | "bad"; readonly text: string } {
+  if (agent.status === "connected") return { tone: "good", text: "connected" };
+  return latest === null ? { tone: "idle", text: "waiting for its agent" } : { tone: "bad", text: "disconnected" };
+}
+
 function Row({ server, now }: { readonly server: Server; readonly now: number }) {
   const { agent, latest } = server;
-  const up = agent.status === "connected";
-  const waiting = latest === null;
+  const { tone, text } = statusOf(server);
   const system = latest?.system;
   return (
-    <tr class={up ? "" : waiting ? "down waiting" : "down"}>
+    <tr class={tone === "good" ? "" : tone === "idle" ? "down waiting" : "down"}>
       <th scope="row">
-        <span class={`dot ${up ? "good" : waiting ? "idle" : "bad"}`} title={agent.status} />
-        <span class="name">{server.hostname}</span>
-        <span class="status">{up ? "connected" : waiting ? "waiting for its agent" : "disconnected"}</span>
+        <span class={`dot ${tone}`} title={agent.status} />
+        <a class="name" href={`/servers/${encodeURIComponent(server.id)}`}>
+          {server.hostname}
+        </a>
+        <span class="status">
+          {text}
+          {server.notices.length > 0 && (
+            <span class="pill warn" title={server.notices.map(({ message }) => message).join("\n")}>
+              needs a look
+            </span>
+          )}
+        </span>
       </th>
       <td data-label="CPU">
         <Meter value={system?.cpu.usage} note={system?.cpu.cores == null ? "" : cores(system.cpu.cores)} />

@@ -1,5 +1,7 @@
 /** Server-sent events for a page: reconnects where it was, and lets go of the connection while nobody looks. */
 
+import { get } from "./client.ts";
+
 /** What a page shows of its connection. */
 export type Connection = "connecting" | "live" | "away";
 
@@ -26,7 +28,10 @@ export function openStream(path: () => string, handlers: Handlers, onState: (sta
     opened.addEventListener("open", () => onState("live"));
     opened.addEventListener("error", () => {
       onState("away");
-      if (opened.readyState === EventSource.CLOSED) timer = setTimeout(open, retryMs);
+      if (opened.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(open, retryMs);
+      // an event source does not tell why it was refused: if the session has ended, asking for it says so to the page
+      get("/api/auth/session").catch(() => undefined);
     });
     for (const [name, handle] of Object.entries(handlers)) {
       opened.addEventListener(name, (event: MessageEvent<string>) => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { mutated } from "#test/hub/kit/arbitrary.ts";
 import { type Agent, type TestHub, crash, entries, heartbeat, ndjson, startHub } from "#test/hub/kit/hub.ts";
 
 // a machine that does much else at the same time takes its time
@@ -10,25 +11,9 @@ let hub: TestHub;
 let agent: Agent;
 beforeAll(async () => {
   hub = await startHub();
-  agent = hub.agent();
+  agent = await hub.agent();
 });
 afterAll(async () => await hub[Symbol.asyncDispose]());
-
-/** Good text with a few characters changed, taken out or doubled. */
-const mutated = (text: string) =>
-  fc
-    .array(
-      fc.tuple(
-        fc.nat(text.length),
-        fc.nat(6),
-        fc.constantFrom("", '"', "{", "[", "\n", "9", "-", "null", "\\u0000", "é"),
-      ),
-      {
-        minLength: 1,
-        maxLength: 6,
-      },
-    )
-    .map((edits) => edits.reduce((now, [at, cut, put]) => now.slice(0, at) + put + now.slice(at + cut), text));
 
 const body = (text: string) => fc.oneof(mutated(text), fc.string({ unit: "binary" }), fc.json(), fc.uint8Array());
 const encoding = fc.constantFrom("", "zstd", "gzip", "identity", "x", "zstd,gzip");
@@ -81,7 +66,7 @@ describe("no input makes the hub fail", () => {
       fc.asyncProperty(fc.array(part, { maxLength: 4 }), query, method, async (parts, params, verb) => {
         // live streams answer for ever
         if (verb === "GET" && (parts.includes("tail") || parts.includes("live"))) return;
-        const response = await fetch(`${hub.url}/${parts.join("/")}?${new URLSearchParams(params)}`, { method: verb });
+        const response = await hub.fetch(`/${parts.join("/")}?${new URLSearchParams(params)}`, { method: verb });
         await response.text();
         expect(response.status).toBeLessThan(500);
       }),
@@ -104,12 +89,13 @@ describe("what is not there", () => {
       title: "Not found",
       status: 404,
       detail: "there is nothing at /api/nothing",
+      requestId: response.headers.get("x-request-id"),
     });
   });
 
   for (const [method, path, allow] of [
     ["PUT", "/api/servers", "GET, HEAD, POST"],
-    ["POST", "/api/logs", "GET, HEAD"],
+    ["DELETE", "/api/logs", "GET, HEAD, POST"],
     ["GET", "/api/v1/agent/logs", "POST"],
     ["GET", "/api/servers/x/agent-token", "POST, DELETE"],
   ] as const) {

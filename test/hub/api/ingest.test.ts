@@ -17,13 +17,13 @@ afterAll(async () => await hub[Symbol.asyncDispose]());
 
 let hosts = 0;
 const newAgent = () => hub.agent(`host-${++hosts}`);
-const seqsOf = async (id: string) => (await allEntries(hub.url, `&server=${id}`)).map((one) => one.seq);
+const seqsOf = async (id: string) => (await allEntries(hub, `&server=${id}`)).map((one) => one.seq);
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const answer = async (response: Response) => [response.status, await response.json()];
 
 describe("deliveries arrive once", () => {
   test("a repeat adds nothing", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     expect(await answer(await agent.logs(entries(1, 5)))).toEqual([202, { accepted: 5, duplicates: 0 }]);
     expect(await answer(await agent.logs(entries(1, 5)))).toEqual([202, { accepted: 0, duplicates: 5 }]);
     expect(await answer(await agent.logs(entries(4, 7)))).toEqual([202, { accepted: 2, duplicates: 2 }]);
@@ -31,7 +31,7 @@ describe("deliveries arrive once", () => {
   });
 
   test("a repeated batch name adds nothing, whatever is inside", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     await agent.logs(entries(1, 5), { "x-batch-id": "one" });
     const again = await agent.logs(entries(100, 104), { "x-batch-id": "one" });
     expect(await answer(again)).toEqual([202, { accepted: 0, duplicates: 5 }]);
@@ -39,7 +39,7 @@ describe("deliveries arrive once", () => {
   });
 
   test("many copies of a delivery at the same time are one", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const copies = await Promise.all(Array.from({ length: 20 }, async () => await agent.logs(entries(1, 50))));
     const answers = (await Promise.all(copies.map(async (copy) => await copy.json()))) as { accepted: number }[];
     expect(answers.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(50);
@@ -47,7 +47,7 @@ describe("deliveries arrive once", () => {
   });
 
   test("servers do not share numbers", async () => {
-    const [one, two] = [newAgent(), newAgent()];
+    const [one, two] = [await newAgent(), await newAgent()];
     await Promise.all([one.logs(entries(1, 3)), two.logs(entries(1, 3))]);
     expect(await seqsOf(one.id)).toEqual([1, 2, 3]);
     expect(await seqsOf(two.id)).toEqual([1, 2, 3]);
@@ -57,7 +57,7 @@ describe("deliveries arrive once", () => {
     const slice = fc.tuple(fc.nat(39), fc.integer({ min: 1, max: 12 }), fc.boolean());
     await fc.assert(
       fc.asyncProperty(fc.array(slice, { minLength: 1, maxLength: 14 }), fc.boolean(), async (slices, atOnce) => {
-        const agent = newAgent();
+        const agent = await newAgent();
         const sent = new Set<number>();
         const send = async ([from, length, named]: readonly [number, number, boolean]) => {
           const to = Math.min(40, from + length);
@@ -92,16 +92,16 @@ describe("bodies", () => {
   ];
   for (const [name, body, headers] of forms) {
     test(`${name}: stored as sent`, async () => {
-      const agent = newAgent();
+      const agent = await newAgent();
       const response = await agent.post("logs", body, headers);
       expect(await answer(response)).toEqual([202, { accepted: 20, duplicates: 0 }]);
-      const stored = await allEntries(hub.url, `&server=${agent.id}`);
+      const stored = await allEntries(hub, `&server=${agent.id}`);
       expect(stored.map(({ id: _id, serverId: _serverId, ...rest }) => rest)).toEqual(entries(1, 20));
     });
   }
 
   test("a chunked body without a length is taken", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
         for (const part of [text.slice(0, 100), text.slice(100)]) controller.enqueue(Buffer.from(part));
@@ -113,18 +113,18 @@ describe("bodies", () => {
   });
 
   test("nothing at all is a delivery of nothing", async () => {
-    expect(await answer(await newAgent().post("logs", ""))).toEqual([202, { accepted: 0, duplicates: 0 }]);
+    expect(await answer(await (await newAgent()).post("logs", ""))).toEqual([202, { accepted: 0, duplicates: 0 }]);
   });
 
   test("any text, fields and unknown members survive or are left out as the schema says", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const odd = entry(1, {
       message: '\u0000 \ud83d\ude00 \u2028 <b> " \\ \u001b[31m',
       fields: { deep: { list: [1, null, "x"] }, ["__proto__"]: 1 },
       source: "päylöad/1",
     });
     await agent.post("logs", `${JSON.stringify({ ...odd, pos: 17, extra: true })}\n`);
-    const [stored] = await allEntries(hub.url, `&server=${agent.id}`);
+    const [stored] = await allEntries(hub, `&server=${agent.id}`);
     expect(stored).toEqual({ ...odd, id: stored?.id ?? "", serverId: agent.id });
   });
 });
@@ -137,7 +137,7 @@ describe("limits", () => {
   };
 
   test("more than 8 MiB on the wire: 413", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const body = new Uint8Array(maxBodyBytes + 1).fill(32);
     expect(await refused(await agent.post("logs", body), 413)).toContain("8388608 bytes");
     const stream = () =>
@@ -155,7 +155,7 @@ describe("limits", () => {
     ["gzip", (bytes: Uint8Array<ArrayBuffer>) => gzipSync(bytes)],
   ] as const) {
     test(`a ${name} bomb: 413, without the memory it asks for`, async () => {
-      const agent = newAgent();
+      const agent = await newAgent();
       const bomb = new Uint8Array(compress(new Uint8Array(4 * maxInflatedBytes)));
       Bun.gc(true);
       const before = process.memoryUsage().rss;
@@ -177,28 +177,28 @@ describe("limits", () => {
     ["two encodings", "gzip, zstd", "x", 415],
   ] as const) {
     test(`${name}: ${status}`, async () => {
-      await refused(await newAgent().post("logs", body, { "content-encoding": encoding }), status);
+      await refused(await (await newAgent()).post("logs", body, { "content-encoding": encoding }), status);
     });
   }
 
   test("a message over 1 MiB is cut and marked", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const long = "ä".repeat(maxMessageLength + 10);
     await agent.logs([entry(1), entry(2, { message: long, fields: { kept: 1 } }), entry(3)]);
-    const stored = await allEntries(hub.url, `&server=${agent.id}`);
+    const stored = await allEntries(hub, `&server=${agent.id}`);
     expect(stored.map((one) => one.message.length)).toEqual([6, maxMessageLength, 6]);
     expect(stored[1]?.fields).toEqual({ kept: 1, cut: true, length: long.length });
   });
 
   test("fields that make a line longer than 1 MiB are dropped and marked", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     await agent.logs([entry(1, { fields: { big: "x".repeat(2 * 1024 * 1024) } })]);
-    const [stored] = await allEntries(hub.url, `&server=${agent.id}`);
+    const [stored] = await allEntries(hub, `&server=${agent.id}`);
     expect(stored?.fields).toEqual({ fieldsDropped: true });
   });
 
   test("a delivery of 60 MiB is stored whole", async () => {
-    const agent = newAgent();
+    const agent = await newAgent();
     const many = entries(1, 60, { message: "x".repeat(1024 * 1024 - 10) });
     const body = new Uint8Array(Bun.zstdCompressSync(ndjson(many)));
     expect(await answer(await agent.post("logs", body, { "content-encoding": "zstd" }))).toEqual([
@@ -241,7 +241,7 @@ describe("a bad line", () => {
   ];
   for (const [name, line] of rows) {
     test(`${name}: 400 naming the line, and nothing of the delivery is stored`, async () => {
-      const agent = newAgent();
+      const agent = await newAgent();
       const response = await agent.post("logs", `${good}\n\n${line}\n${JSON.stringify(entry(9))}\n`);
       expect(response.status).toBe(400);
       const { detail } = (await response.json()) as { detail: string };

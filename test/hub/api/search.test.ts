@@ -16,8 +16,8 @@ const start = Date.parse("2026-01-01T00:00:00.000Z");
 
 beforeAll(async () => {
   hub = await startHub();
-  one = hub.agent("one");
-  two = hub.agent("two");
+  one = await hub.agent("one");
+  two = await hub.agent("two");
   // two servers, overlapping in time, in deliveries of ten
   for (let batch = 0; batch < 10; batch++) {
     for (const [agent, shift] of [
@@ -46,7 +46,7 @@ const newestFirst = (a: StoredEntry, b: StoredEntry) =>
 
 describe("searching logs", () => {
   test("gives all of it, newest first, over pages of any size", async () => {
-    const all = (await allEntries(hub.url)).toReversed();
+    const all = (await allEntries(hub)).toReversed();
     expect(all.length).toBe(200);
     expect(all).toEqual(all.toSorted(newestFirst));
     await fc.assert(
@@ -66,7 +66,7 @@ describe("searching logs", () => {
   });
 
   test("any combination of filters gives what a plain filter over everything gives", async () => {
-    const all = (await allEntries(hub.url)).toReversed();
+    const all = (await allEntries(hub)).toReversed();
     const optional = <T>(...values: readonly T[]) => fc.constantFrom<T | undefined>(undefined, ...values);
     const filters = fc.record({
       q: optional("needle", "HAY 1", "zebra", "7"),
@@ -80,7 +80,7 @@ describe("searching logs", () => {
       fc.asyncProperty(filters, async (filter) => {
         const query = new URLSearchParams();
         for (const [name, value] of Object.entries(filter)) if (value !== undefined) query.set(name, value);
-        const found = (await allEntries(hub.url, `&${query}`)).toReversed();
+        const found = (await allEntries(hub, `&${query}`)).toReversed();
         const wanted = all.filter(
           (line) =>
             (filter.q === undefined || line.message.toLowerCase().includes(filter.q.toLowerCase())) &&
@@ -136,7 +136,7 @@ describe("events", () => {
   });
 
   test("may come several at once", async () => {
-    const agent = hub.agent("several");
+    const agent = await hub.agent("several");
     const two = [
       { ...crash(), seq: 1 },
       { ...crash({ script: "b" }), seq: 2 },
@@ -148,7 +148,7 @@ describe("events", () => {
   });
 
   test("numbers of events and of log lines do not shadow each other", async () => {
-    const agent = hub.agent("mixed");
+    const agent = await hub.agent("mixed");
     await agent.event({ ...crash(), seq: 10 });
     const response = await agent.logs([entry(8), entry(9), entry(11)]);
     expect(await response.json()).toEqual({ accepted: 3, duplicates: 0 });

@@ -8,8 +8,8 @@ let agent: Agent;
 let other: Agent;
 beforeAll(async () => {
   hub = await startHub();
-  agent = hub.agent("web-1");
-  other = hub.agent("web-2");
+  agent = await hub.agent("web-1");
+  other = await hub.agent("web-2");
 });
 afterAll(async () => await hub[Symbol.asyncDispose]());
 
@@ -40,7 +40,7 @@ describe("who may deliver", () => {
         expect(response.status).toBe(status === 202 && path !== "logs" ? 400 : status);
         if (response.status !== 401) return;
         expect(response.headers.get("content-type")).toBe("application/problem+json");
-        expect(response.headers.get("www-authenticate")).toBe('Bearer realm="orion"');
+        expect(response.headers.get("www-authenticate")).toStartWith('Bearer realm="orion"');
         expect(await response.json()).toMatchObject({ status: 401, title: "Not signed in" });
       });
     }
@@ -49,8 +49,8 @@ describe("who may deliver", () => {
 
 describe("a token's life", () => {
   test("a rotated token is dead at once, the new one works", async () => {
-    const own = hub.agent("rotates");
-    const response = await fetch(`${hub.url}/api/servers/${own.id}/agent-token`, { method: "POST" });
+    const own = await hub.agent("rotates");
+    const response = await hub.fetch(`/api/servers/${own.id}/agent-token`, { method: "POST" });
     expect(response.status).toBe(201);
     const { token } = (await response.json()) as { token: string };
     expect(token).toMatch(/^oat_[\w-]{43}$/);
@@ -59,19 +59,19 @@ describe("a token's life", () => {
   });
 
   test("a revoked token is dead, and version and last report are cleared", async () => {
-    const own = hub.agent("revoked");
+    const own = await hub.agent("revoked");
     await own.beat();
     const status = () => hub.json<AgentStatus>(`/api/servers/${own.id}/agent-status`);
     expect(await status()).toMatchObject({ status: "connected", version: "1.2.3", transport: "agent" });
-    const response = await fetch(`${hub.url}/api/servers/${own.id}/agent-token`, { method: "DELETE" });
+    const response = await hub.fetch(`/api/servers/${own.id}/agent-token`, { method: "DELETE" });
     expect(response.status).toBe(204);
     expect((await own.beat()).status).toBe(401);
     expect(await status()).toEqual({ status: "disconnected", version: null, lastSeen: null, transport: null });
   });
 
   test("registering a host again keeps its id and kills its old token", async () => {
-    const first = hub.agent("again");
-    const second = hub.agent("again");
+    const first = await hub.agent("again");
+    const second = await hub.agent("again");
     expect(second.id).toBe(first.id);
     expect((await first.logs(entries(1, 1))).status).toBe(401);
     expect((await second.logs(entries(1, 1))).status).toBe(202);

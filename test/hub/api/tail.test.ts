@@ -20,7 +20,7 @@ async function take(
   ready: () => Promise<unknown> = async () => undefined,
 ): Promise<Sent[]> {
   const stop = new AbortController();
-  const response = await fetch(hub.url + path, { headers, signal: stop.signal });
+  const response = await hub.fetch(path, { headers, signal: stop.signal });
   expect(response.headers.get("content-type")).toStartWith("text/event-stream");
   const sent: Sent[] = [];
   for await (const one of readEvents(response)) {
@@ -40,7 +40,7 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from + 1
 describe("the live tail", () => {
   test("begins with what comes after it was opened", async () => {
     await using hub = await startHub();
-    const agent = hub.agent();
+    const agent = await hub.agent();
     await agent.logs(entries(1, 10));
     const sent = await take(
       hub,
@@ -55,7 +55,7 @@ describe("the live tail", () => {
 
   test("resumes behind the last id without gap or repeat, again and again, while lines pour in", async () => {
     await using hub = await startHub();
-    const agent = hub.agent();
+    const agent = await hub.agent();
     const last = 3000;
     const pour = async () => {
       for (let from = 1; from <= last; from += 100) {
@@ -78,11 +78,11 @@ describe("the live tail", () => {
 
   test("survives a restart of the hub", async () => {
     await using first = await startHub();
-    const agent = first.agent();
+    const agent = await first.agent();
     await agent.logs(entries(1, 5));
     await first.hub.stop();
     await using second = await startHub({ folder: first.folder });
-    const again = second.agent();
+    const again = await second.agent();
     const enough = (all: readonly Sent[]) => logsOf(all).length >= 6;
     const sent = await take(second, "/api/logs/tail", enough, { "last-event-id": "2" }, () =>
       again.logs(entries(6, 8)),
@@ -92,7 +92,7 @@ describe("the live tail", () => {
 
   test("lets through what its filter says", async () => {
     await using hub = await startHub();
-    const [one, two] = [hub.agent("one"), hub.agent("two")];
+    const [one, two] = [await hub.agent("one"), await hub.agent("two")];
     const path = `/api/logs/tail?source=api&server=${one.id}&level=warn&q=NEEDLE`;
     const sent = await take(
       hub,
@@ -115,7 +115,7 @@ describe("the live tail", () => {
 
   test("an id from the future goes on with what comes", async () => {
     await using hub = await startHub();
-    const agent = hub.agent();
+    const agent = await hub.agent();
     await agent.logs(entries(1, 3));
     const enough = (all: readonly Sent[]) => logsOf(all).length >= 1;
     const sent = await take(hub, "/api/logs/tail?after=99999", enough, {}, () => agent.logs(entries(4, 4)));
@@ -124,13 +124,13 @@ describe("the live tail", () => {
 
   test("a reader that does not read costs nothing, and gets everything in order when it does", async () => {
     await using hub = await startHub();
-    const agent = hub.agent();
+    const agent = await hub.agent();
     const { port, hostname } = new URL(hub.url);
     const socket = connect(Number(port), hostname);
     let text = "";
     socket.pause();
     socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    socket.write(`GET /api/logs/tail?after=0 HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    socket.write(`GET /api/logs/tail?after=0 HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: ${hub.headers["authorization"]}\r\n\r\n`);
     const before = process.memoryUsage().rss;
     const message = "x".repeat(900);
     for (let from = 1; from <= 60_000; from += 2000) await agent.logs(entries(from, from + 1999, { message }));
@@ -164,7 +164,7 @@ describe("a tail that is too far behind", () => {
     }) as unknown as Logs;
 
   test("is taken forward and told what it missed", () => {
-    const feed = createLogFeed(logsAt(maxLag + 5000), {}, 10);
+    const feed = createLogFeed(logsAt(maxLag + 5000), { visible: () => null }, 10);
     expect(feed.next()).toContain("event: ready");
     const skipped = feed.next() ?? "";
     expect(skipped).toContain("event: skipped");
@@ -174,7 +174,7 @@ describe("a tail that is too far behind", () => {
   });
 
   test("is left alone while a burst is within bounds", () => {
-    const feed = createLogFeed(logsAt(maxLag), {}, 0);
+    const feed = createLogFeed(logsAt(maxLag), { visible: () => null }, 0);
     feed.next();
     expect(feed.next()).toStartWith("id: 1\nevent: log\n");
   });
@@ -183,8 +183,8 @@ describe("a tail that is too far behind", () => {
 describe("the live stream of servers and events", () => {
   test("begins with all servers, then tells of each change and each new event", async () => {
     await using hub = await startHub();
-    const agent = hub.agent("web-1");
-    hub.agent("web-2");
+    const agent = await hub.agent("web-1");
+    await hub.agent("web-2");
     await agent.event(crash({ script: "before" }));
     const sent = await take(
       hub,
@@ -205,7 +205,7 @@ describe("the live stream of servers and events", () => {
 
   test("resumes events behind the last id", async () => {
     await using hub = await startHub();
-    const agent = hub.agent();
+    const agent = await hub.agent();
     for (const script of ["a", "b", "c"]) await agent.event(crash({ script }));
     const enough = (all: readonly Sent[]) => all.filter((one) => one.event === "event").length >= 2;
     const sent = await take(hub, "/api/live", enough, { "last-event-id": "1" });

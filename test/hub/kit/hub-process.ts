@@ -1,10 +1,11 @@
 /**
  * A hub as a process of its own, to be killed: `bun hub-process.ts DATA_DIR [PORT] [HOSTNAME]`. Prints one JSON line
- * with its url and the server that it registered, then serves until SIGTERM.
+ * with its url, the server that it registered and an API key, then serves until SIGTERM.
  */
 import { createHub } from "#src/hub/hub.ts";
 import { readHubSettings } from "#src/hub/settings.ts";
 import { systemClock } from "#src/lib/clock.ts";
+import { takeOver } from "./hub.ts";
 
 const [dataDir = "", port = "0", hostname = "web-1"] = process.argv.slice(2);
 const say = (message: string) => void process.stderr.write(`${message}\n`);
@@ -13,5 +14,6 @@ const hub = createHub(readHubSettings({ port, dataDir }, { ORION_HUB_RETENTION_L
   log: { debug: () => undefined, info: () => undefined, warn: say, error: say },
 });
 const { url } = await hub.start();
-process.stdout.write(`${JSON.stringify({ url, ...hub.register(hostname) })}\n`);
+const apiKey = await takeOver(hub.operator);
+process.stdout.write(`${JSON.stringify({ url, apiKey, ...(await hub.register(hostname)) })}\n`);
 process.once("SIGTERM", () => void hub.stop().then(() => process.exit(0)));

@@ -1,29 +1,45 @@
 /** A real hub on a free port, and agents that speak to it. */
-import { type Hub, createHub } from "#src/hub/hub.ts";
+import { type Hub, type HubOperator, createHub } from "#src/hub/hub.ts";
 import { type HubSettings, readHubSettings } from "#src/hub/settings.ts";
 import { type Clock, systemClock, timestamp } from "#src/lib/clock.ts";
+import { scopes } from "#src/protocol/access.ts";
 import type { LogsPage, StoredEntry } from "#src/protocol/api.ts";
 import type { AgentEvent } from "#src/protocol/event.ts";
 import type { Heartbeat } from "#src/protocol/heartbeat.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+import { type Client, type Person, createClient, createMember, createOwner, password, signIn } from "./people.ts";
 
-export type TestHub = AsyncDisposable & {
-  readonly hub: Hub;
-  readonly url: string;
-  readonly folder: string;
-  /** what it logged, `level message` */
-  readonly said: readonly string[];
-  agent(hostname?: string): Agent;
-  get(path: string, headers?: Record<string, string>): Promise<Response>;
-  json<T>(path: string): Promise<T>;
-};
+export type TestHub = AsyncDisposable &
+  // a key that may do everything that keys may
+  Client & {
+    readonly hub: Hub;
+    readonly url: string;
+    readonly folder: string;
+    /** what it logged, `level message` */
+    readonly said: readonly string[];
+    /** A server of the first project, registered anew. */
+    agent(hostname?: string): Promise<Agent>;
+    /** A source of the first project, with a new token. */
+    source(name?: string): Promise<Client & { readonly id: string; readonly token: string }>;
+    /** People, made and signed in when they are first asked for. */
+    owner(): Promise<Person>;
+    admin(): Promise<Person>;
+    viewer(): Promise<Person>;
+    otherOrganizationAdmin(): Promise<Person>;
+    /** Somebody who sends no credentials. */
+    readonly nobody: Client;
+  };
 
 export type TestHubOptions = {
   readonly clock?: Clock;
   readonly folder?: string;
   readonly settings?: Partial<HubSettings>;
+  /** nobody has an account, and there is no key */
+  readonly untouched?: boolean;
 };
+
+const ownerEmail = "owner@example.com";
 
 /** Starts a hub with a data folder of its own, or in `folder`. */
 export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
@@ -40,18 +56,51 @@ export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
   const log = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };
   const hub = createHub(settings, { clock: options.clock ?? systemClock, log });
   const { url } = await hub.start();
+  const key = options.untouched === true ? undefined : await takeOver(hub.operator);
+  const once = people(url, hub);
   return {
+    ...createClient(url, key === undefined ? {} : { authorization: `Bearer ${key}` }),
     hub,
     url,
     folder,
     said,
-    agent: (hostname = "web-1") => createAgent(url, hub.register(hostname)),
-    get: (path, headers = {}) => fetch(url + path, { headers }),
-    json: async <T>(path: string) => (await (await fetch(url + path)).json()) as T,
+    agent: async (hostname = "web-1") => createAgent(url, await hub.register(hostname)),
+    async source(name = "api") {
+      const { id, token } = await hub.operator.createSource({ organization: "Default", name });
+      return { id, token, ...createClient(url, { authorization: `Bearer ${token}` }) };
+    },
+    ...once,
+    nobody: createClient(url),
     async [Symbol.asyncDispose]() {
       await hub.stop();
       await own?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** Makes the first owner, unless the folder has one from before. @returns an API key with every scope */
+export async function takeOver(operator: HubOperator): Promise<string> {
+  const { people } = await operator.people({});
+  if (people.length === 0) await operator.createOwner({ email: ownerEmail, password });
+  return (await operator.createKey({ organization: "Default", name: "test kit", scopes: [...scopes] })).token;
+}
+
+function people(url: string, hub: Hub): Pick<TestHub, "owner" | "admin" | "viewer" | "otherOrganizationAdmin"> {
+  const made = new Map<string, Promise<Person>>();
+  const once = (name: string, make: () => Promise<Person>) => () => {
+    const person = made.get(name) ?? make();
+    made.set(name, person);
+    return person;
+  };
+  const owner = once("owner", () => signIn(url, ownerEmail));
+  return {
+    owner,
+    admin: once("admin", async () => await createMember(url, await owner(), "admin", "admin@example.com")),
+    viewer: once("viewer", async () => await createMember(url, await owner(), "viewer", "viewer@example.com")),
+    otherOrganizationAdmin: once("other", async () => {
+      const other = await createOwner(url, hub.operator, "owner@other.example", "Other");
+      return await createMember(url, other, "admin", "admin@other.example");
+    }),
   };
 }
 
@@ -146,12 +195,12 @@ export function crash(rest: Partial<Extract<AgentEvent, { type: "script.crashed"
 }
 
 /** Everything that is stored, oldest first, read page by page. */
-export async function allEntries(url: string, query = ""): Promise<StoredEntry[]> {
+export async function allEntries(hub: Pick<Client, "json">, query = ""): Promise<StoredEntry[]> {
   const all: StoredEntry[] = [];
   let cursor: string | null = null;
   do {
     const at: string = cursor === null ? "" : `&cursor=${cursor}`;
-    const page = (await (await fetch(`${url}/api/logs?limit=1000${query}${at}`)).json()) as LogsPage;
+    const page: LogsPage = await hub.json(`/api/logs?limit=1000${query}${at}`);
     all.push(...page.entries);
     ({ cursor } = page);
   } while (cursor !== null);

@@ -1,0 +1,102 @@
+/**
+ * Everything behind the routes: the databases, and what is kept in memory over them. A hub that serves opens it, and so
+ * does the command line on the folder of a hub that does not run.
+ */
+import { chmodSync } from "node:fs";
+
+import type { Clock } from "#src/lib/clock.ts";
+import { makeFolder } from "#src/lib/files.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import { z } from "#src/protocol/schema.ts";
+import { createAudit } from "./api/audit.ts";
+import { createAccounts } from "./auth/accounts.ts";
+import { openSecret } from "./auth/secret.ts";
+import { createToken, digestOf, matchesToken } from "./auth/token.ts";
+import { createTokens } from "./auth/tokens.ts";
+import { createFleet } from "./fleet/fleet.ts";
+import { createProjects } from "./projects/projects.ts";
+import type { HubSettings } from "./settings.ts";
+import { openAuthDatabase } from "./store/auth-database.ts";
+import { lockFolder } from "./store/lock.ts";
+import { openStateStore } from "./store/state.ts";
+
+export type RoomsWorld = {
+  readonly clock: Clock;
+  readonly log: {
+    debug(message: string): void;
+    info(message: string): void;
+    warn(message: string): void;
+    error(message: string): void;
+  };
+};
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+/** Opens all of it. Rejects with a Fault that says why it can't; nothing is left open then. */
+export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorld) {
+  const { dataDir } = settings;
+  const ends: (() => void | Promise<void>)[] = [takeFolder(dataDir)];
+  const warn = (message: string) => log.warn(message);
+
+  async function close(): Promise<void> {
+    for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end();
+  }
+
+  try {
+    const secret = openSecret(dataDir);
+    const state = await openStateStore(dataDir, clock);
+    ends.push(() => state.close());
+    const agentTokens = { create: () => createToken("agent"), matches: matchesToken };
+    const sourceTokens = { create: () => createToken("source"), digestOf, matches: matchesToken };
+    const servers = createFleet({ store: state, tokens: agentTokens, clock, warn });
+    const projects = createProjects({ store: state, tokens: sourceTokens, clock, warn });
+    const tokens = createTokens({ store: state, clock, warn });
+    for (const room of [projects, servers, tokens]) {
+      await room.open();
+      ends.push(() => room.close());
+    }
+    const soleOrganization = () => accounts.soleOrganization();
+    const audit = createAudit({ store: state, clock, warn, soleOrganization });
+    const database = await openAuthDatabase(dataDir);
+    ends.push(() => database.close());
+    const accounts = await createAccounts({
+      database,
+      secret,
+      secure: isSecure(settings),
+      oidc: settings.oidc,
+      devices: state,
+      audit,
+      onOrganization: (id) => projects.adopt(id),
+      clock,
+      log,
+    });
+    ends.push(() => accounts.close());
+    // better-auth loads all of zod, which then has words of its own for every issue; ours are in protocol/issue.ts
+    z.config({ localeError: undefined });
+    return { state, servers, projects, tokens, accounts, audit, soleOrganization, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Whether people reach the hub by https only, so that cookies may demand it. */
+export function isSecure({ tlsCert, publicUrl }: Pick<HubSettings, "tlsCert" | "publicUrl">): boolean {
+  return publicUrl === null ? tlsCert !== null : publicUrl.startsWith("https:");
+}
+
+/** Makes the data folder ours. @returns gives it back */
+function takeFolder(folder: string): () => void {
+  try {
+    makeFolder(folder, 0o700);
+    // logs may hold secrets of applications
+    chmodSync(folder, 0o700);
+    return lockFolder(folder);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault("failed", `can't use the data folder ${folder}: ${reasonOf(error)}`, {
+      hint: "Choose one that this user may write with --data-dir",
+      cause: error,
+    });
+  }
+}

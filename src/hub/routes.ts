@@ -1,0 +1,63 @@
+/** The table of all routes: every room's, with what each needs plugged in. */
+import type { Clock } from "#src/lib/clock.ts";
+import { version } from "#src/protocol/version.ts";
+import { accountRoutes } from "./api/account-routes.ts";
+import { auditRoutes } from "./api/audit-routes.ts";
+import { createTrail } from "./api/audit.ts";
+import { deviceRoutes } from "./api/device-routes.ts";
+import { docsRoutes } from "./api/docs-routes.ts";
+import { enrolmentRoutes } from "./api/enrolment-routes.ts";
+import { eventRoutes } from "./api/event-routes.ts";
+import { healthRoutes } from "./api/health-routes.ts";
+import { invitationRoutes } from "./api/invitation-routes.ts";
+import { keyRoutes } from "./api/key-routes.ts";
+import { logRoutes } from "./api/log-routes.ts";
+import { organizationRoutes } from "./api/organization-routes.ts";
+import { projectRoutes } from "./api/project-routes.ts";
+import type { Route } from "./api/route.ts";
+import { createScopes } from "./api/scope.ts";
+import { serverRoutes } from "./api/server-routes.ts";
+import { sessionRoutes } from "./api/session-routes.ts";
+import type { Streams } from "./api/sse.ts";
+import { createStillGood } from "./api/still-good.ts";
+import { createThrottle } from "./api/throttle.ts";
+import type { Rooms } from "./rooms.ts";
+import type { LogStore } from "./store/port.ts";
+
+export type RoutesWorld = {
+  readonly rooms: Rooms;
+  readonly logs: LogStore;
+  readonly streams: Streams;
+  readonly clock: Clock;
+  /** the ways in for facts, see api/ingest.ts */
+  readonly ingest: readonly Route[];
+  readonly publicUrl: string | null;
+};
+
+export function createRoutes({ rooms, logs, streams, clock, ingest, publicUrl }: RoutesWorld): readonly Route[] {
+  const { state: events, servers, projects, tokens, accounts, audit, soleOrganization } = rooms;
+  const { identify } = accounts;
+  const scopes = createScopes({ servers, projects, soleOrganization });
+  const trail = createTrail(audit);
+  const stillGood = createStillGood(identify, tokens);
+  const throttle = createThrottle(clock);
+  const now = () => clock.now();
+  const routes: Route[] = [
+    ...accountRoutes({ accounts, audit, throttle }),
+    ...sessionRoutes({ accounts, audit, throttle }),
+    ...deviceRoutes({ accounts, audit, throttle }),
+    ...keyRoutes({ tokens, trail, now }),
+    ...organizationRoutes({ accounts, audit }),
+    ...invitationRoutes({ accounts, identify, audit, throttle }),
+    ...projectRoutes({ projects, tokens, scopes, trail }),
+    ...enrolmentRoutes({ servers, tokens, scopes, trail, now }),
+    ...serverRoutes({ servers, scopes, trail }),
+    ...logRoutes({ logs, streams, scopes, stillGood }),
+    ...eventRoutes({ events, servers, streams, scopes, stillGood }),
+    ...auditRoutes({ audit }),
+    ...ingest,
+    ...healthRoutes(events, version),
+    ...docsRoutes(() => routes, { version, url: publicUrl, cookie: accounts.cookieName }),
+  ];
+  return routes;
+}
