@@ -9,6 +9,7 @@ import type { LogLevel } from "#src/protocol/config.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { PingAnswer, Problem, ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
 
+import { createContainers } from "./containers/containers.ts";
 import { type Lock, takeLock } from "./daemon/lock.ts";
 import type { Tempo } from "./daemon/tempo.ts";
 import { createDelivery } from "./delivery/delivery.ts";
@@ -29,6 +30,7 @@ import type { OutputPort } from "./supervisor/ports.ts";
 import { createSupervisor } from "./supervisor/supervisor.ts";
 
 export { openLog } from "./daemon/log.ts";
+export { readHostname } from "./metrics/hostname.ts";
 export { openSettings } from "./settings.ts";
 
 /**
@@ -98,10 +100,15 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       userAgent: built.userAgent,
       bootId: readBootId(),
       heartbeatSeconds: built.config.heartbeatInterval,
-      heartbeat() {
+      async heartbeat() {
+        await containers.refresh("heartbeat");
         // afterwards, since it may change the connection that this heartbeat goes over
         if (settled) lookIn(0);
-        return { at: timestamp(clock.now()), agent: { version, startedAt }, ...figures(heartbeatMetrics()) };
+        return {
+          at: timestamp(clock.now()),
+          agent: { version, startedAt },
+          ...figures(heartbeatMetrics(), "heartbeat"),
+        };
       },
     },
     { clock, log },
@@ -113,6 +120,18 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       return delivery.take(chunk);
     },
   };
+  const containers = createContainers({
+    socketPath: built.config.dockerSocket,
+    logs: built.config.logStream,
+    rules: built.config.containerLogs,
+    output: delivery,
+    events: delivery,
+    clock,
+    log,
+    onData(bytes) {
+      if (bytes >= busyChunkBytes) tempo?.busy();
+    },
+  });
   const store = world.store === undefined ? {} : { store: world.store };
   const pipes = createCapturePipes({ runDir: paths.runDir, output, clock, log, ...store });
   const supervisor = createSupervisor({
@@ -127,7 +146,10 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   });
   const scriptsFile = openScriptsFile(paths.scripts, `${paths.runDir}/scripts.last.json`);
   const inTurn = createTurns();
-  const orders = createOrders({ delivery, supervisor, scriptsFile, ping, status, reload, reexec }, inTurn);
+  const orders = createOrders(
+    { delivery, supervisor, scriptsFile, ping, status, reload, reexec, sourceOf: (name) => containers.sourceOf(name) },
+    inTurn,
+  );
   const ipc = createIpcServer(paths.socket, orders, (message) => log.error(message));
   const tell = createProblemTeller(log);
 
@@ -146,14 +168,13 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   let leaving = false;
   let settled = false;
 
-  function figures(reader: { read(): StatusAnswer["system"] }) {
+  function figures(reader: { read(): StatusAnswer["system"] }, asker: "heartbeat" | "status") {
     supervisor.sample();
     return {
-      hostname: readHostname(procPath),
+      hostname: containers.hostname() ?? readHostname(procPath),
       system: reader.read(),
       scripts: supervisor.list().map(({ status }) => status),
-      docker: { available: false, error: null },
-      containers: [],
+      ...containers.snapshot(asker),
     };
   }
 
@@ -164,6 +185,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       ...scriptsFile.problems(),
       ...supervisor.problems(),
       ...metrics.problems(),
+      ...containers.problems(),
       ...(beginning?.problems ?? []),
     ];
   }
@@ -182,12 +204,14 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   }
 
   function status(): StatusAnswer {
+    // for whoever looks again: figures of containers take their time
+    keep(containers.refresh("status"), (error) => log.warn(`no figures of containers: ${reasonOf(error)}`));
     const sent = delivery.status();
     return {
       version,
       pid: process.pid,
       startedAt,
-      ...figures(statusMetrics()),
+      ...figures(statusMetrics(), "status"),
       delivery: sent,
       problems: [...problems(), ...deliveryProblems(sent)],
     };
@@ -325,6 +349,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
           delivery.emit({ type: "agent.stopped", at: timestamp(clock.now()), reason });
       },
     },
+    { start: () => containers.start(), stop: () => containers.stop() },
     { start: () => ipc.start(), stop: ({ kept }) => ipc.stop({ replaced: kept !== undefined }) },
     {
       start() {

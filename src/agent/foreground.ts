@@ -74,7 +74,8 @@ export async function runAgent(options: {
     path: settings.paths.logFile,
     level: settings.current().config.logLevel,
     clock,
-    mirror: isTerminal(2) ? print : undefined,
+    // in a container of its own the log is where `docker logs` shows it
+    mirror: isTerminal(2) || endsWithItsContainer(process.pid) ? print : undefined,
     fallback: print,
   });
   const notifier = createNotifier(env, clock);

@@ -16,6 +16,8 @@ type Rooms = {
   readonly ping: () => PingAnswer;
   readonly reload: () => Promise<ReloadAnswer>;
   readonly reexec: () => Promise<ReexecAnswer>;
+  /** what the lines of a container are filed under */
+  readonly sourceOf: (container: string) => string | undefined;
 };
 
 /** Runs what changes the set of scripts one after the other: a reload must not take a script that is being added for gone. */
@@ -41,12 +43,19 @@ export function createOrders(rooms: Rooms, inTurn: <T>(run: () => Promise<T>) =>
     return found;
   }
 
+  /** A container is found by its name or id as well; a script of that name goes first. */
+  function bySource<Q extends { readonly source?: string }>(query: Q): Q {
+    const { source } = query;
+    if (source === undefined || supervisor.list().some(({ script }) => script.name === source)) return query;
+    return { ...query, source: rooms.sourceOf(source) ?? source };
+  }
+
   return {
     ping: rooms.ping,
     status: rooms.status,
     log: (entry) => delivery.log(entry),
-    recent: (query) => delivery.recent(query),
-    follow: (query, onEntry) => delivery.follow(query, onEntry),
+    recent: (query) => delivery.recent(bySource(query)),
+    follow: (query, onEntry) => delivery.follow(bySource(query), onEntry),
     listScripts() {
       supervisor.sample();
       return supervisor.list();

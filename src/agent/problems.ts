@@ -23,7 +23,7 @@ export function deliveryProblems(delivery: DeliveryStatus): readonly Problem[] {
 }
 
 /** Settings that rooms are built with: a change of one is only in force after the next start. */
-const fixedKeys = ["procPath", "diskPath", "dockerSocket", "buffer"] as const;
+const fixedKeys = ["procPath", "diskPath", "dockerSocket", "logStream", "containerLogs", "buffer"] as const;
 
 /** Names the settings that were changed in the file but need a restart. */
 export function restartProblems(built: Config, now: Config): readonly Problem[] {

@@ -10,6 +10,7 @@ import type { Problem } from "#src/protocol/ipc.ts";
 import { type Paths, pathsFor } from "#src/protocol/paths.ts";
 import { describeIssue, z } from "#src/protocol/schema.ts";
 
+import { findConnection } from "./connection.ts";
 import type { Connection } from "./delivery/door.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -41,8 +42,6 @@ export type SettingsSource = {
 
 /** Every key that `config.json` may hold. */
 const knownKeys: ReadonlySet<string> = new Set(Object.keys(config.shape));
-/** A request header can't carry anything else (RFC 9110, section 5.5). */
-const headerSafe = /^[\x21-\x7e]+$/;
 const prefixes = ["ORION", "OCORE"] as const;
 /** Where programs are found, and how they speak and count time. */
 const inheritedNames = ["PATH", "LANG", "LC_ALL", "TZ"] as const;
@@ -76,7 +75,7 @@ export function openSettings(options: {
     if (tokenFile !== undefined) lastToken = readTokenFile(tokenFile, found) ?? lastToken;
     const token = lastToken === undefined ? {} : { token: lastToken };
     const merged = config.parse({ ...lastGood, ...token, ...fromEnvironment.values });
-    const connection = connectionOf(merged, paths.config, found.odd);
+    const connection = findConnection(merged, paths.config, found.odd);
     return { config: merged, connection, userAgent: `${fromEnvironment.product}/${version}` };
   }
 
@@ -146,13 +145,14 @@ const booleans: Readonly<Record<string, boolean>> = {
 };
 
 function checkVariable(variable: string, key: (typeof environmentNames)[EnvironmentName], text: string): unknown {
+  const flag = key === "logStream" || key === "insecureHttp";
   let value: unknown = text;
-  if (key === "logStream") value = booleans[text.toLowerCase()];
+  if (flag) value = booleans[text.toLowerCase()];
   if (key === "heartbeatInterval") value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
   if (key === "logLevel") value = text.toLowerCase();
   const result = z.core.safeParse(config.shape[key], value);
   if (result.success && value !== undefined) return result.data;
-  const why = key === "logStream" ? "must be true or false" : result.error?.issues[0];
+  const why = flag ? "must be true or false" : result.error?.issues[0];
   const words = typeof why === "string" || why === undefined ? (why ?? "is not valid") : describeIssue(why, value);
   const shown = key === "token" ? "" : `, not ${JSON.stringify(text)}`;
   throw new Fault("invalid", `${variable}: ${words}${shown}`, {
@@ -221,36 +221,4 @@ function readTokenFile(file: TokenFile, { broken }: Found): string | undefined {
     todo: `Put the token into ${file.path}; it is picked up without a restart`,
   });
   return undefined;
-}
-
-function connectionOf(merged: Config, path: string, found: Problem[]): Connection | null {
-  const { apiUrl, token, serverId, caFile } = merged;
-  const given = { apiUrl, token, serverId };
-  const missing = Object.entries(given).filter(([, value]) => value === undefined);
-  if (missing.length === 3) return null;
-  if (apiUrl === undefined || token === undefined || serverId === undefined) {
-    const names = missing.map(([key]) => key).join(" and ");
-    const why = `${names} ${missing.length === 1 ? "is" : "are"} not set`;
-    found.push({ what: "not connected to a hub", why, todo: `Set ${names} in ${path} or by environment variables` });
-    return null;
-  }
-  for (const [key, value] of [
-    ["token", token],
-    ["serverId", serverId],
-  ] as const) {
-    if (headerSafe.test(value)) continue;
-    const why = `${key} holds white space or characters that no ${key} has`;
-    found.push({ what: "not connected to a hub", why, todo: `Copy ${key} again from the hub` });
-    return null;
-  }
-  if (!URL.canParse(apiUrl)) {
-    found.push({
-      what: "not connected to a hub",
-      why: `apiUrl is not a URL: ${apiUrl}`,
-      todo: `Correct apiUrl in ${path}`,
-    });
-    return null;
-  }
-  const connection = { apiUrl: apiUrl.replace(/\/+$/, ""), token, serverId };
-  return caFile === undefined ? connection : { ...connection, caFile };
 }

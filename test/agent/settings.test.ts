@@ -39,8 +39,10 @@ describe("settings without anything", () => {
         procPath: "/proc",
         diskPath: "/",
         dockerSocket: "/var/run/docker.sock",
+        containerLogs: { include: [], exclude: [] },
         buffer: { maxEntries: 10_000, maxBytes: 268_435_456 },
         keepOnRestart: false,
+        insecureHttp: false,
       },
       connection: null,
       userAgent: "orion-agent/1.2.3",
@@ -83,8 +85,8 @@ describe("the environment", () => {
   test("wins over the file, variable by variable", async () => {
     await using folder = temporaryFolder();
     writeConfig(folder, { apiUrl: "https://file", token: "oat_file", serverId: "f", heartbeatInterval: 60 });
-    const settings = open(folder, { ORION_PUSH_INTERVAL: "10", ORION_ENDPOINT: "http://env:8420///" });
-    expect(settings.current().connection).toEqual({ apiUrl: "http://env:8420", token: "oat_file", serverId: "f" });
+    const settings = open(folder, { ORION_PUSH_INTERVAL: "10", ORION_ENDPOINT: "https://env:8420///" });
+    expect(settings.current().connection).toEqual({ apiUrl: "https://env:8420", token: "oat_file", serverId: "f" });
     expect(settings.current().config.heartbeatInterval).toBe(10);
   });
 
@@ -128,6 +130,35 @@ describe("the environment", () => {
       await using folder = temporaryFolder();
       expect(() => open(folder, { [name]: value })).toThrow(message);
       expect(() => open(folder, { [name]: value })).toThrow(Fault);
+    });
+  }
+
+  const plain: readonly (readonly [url: string, taken: boolean])[] = [
+    ["http://localhost:8420", true],
+    ["http://hub.localhost", true],
+    ["http://127.0.0.1:8420", true],
+    ["http://127.8.9.10/hub", true],
+    ["http://[::1]:8420", true],
+    ["http://hub.example", false],
+    ["http://10.0.0.1:8420", false],
+    ["http://localhost.example", false],
+    ["http://127.0.0.1.example", false],
+    ["http://127.0.0.1@hub.example", false],
+    ["https://hub.example", true],
+  ];
+  for (const [url, taken] of plain) {
+    test(`${taken ? "takes" : "refuses"} ${url}, since the token must not cross a network in the clear`, async () => {
+      await using folder = temporaryFolder();
+      const env = prefixed("ORION", { ...required, ENDPOINT: url });
+      expect(open(folder, env).current().connection?.apiUrl).toBe(taken ? url : undefined);
+      if (taken) return;
+      expect(open(folder, env).problems()).toMatchObject([
+        { what: "not connected to a hub", why: expect.stringContaining(`${url} is not encrypted`) },
+      ]);
+      const told = { ...env, OCORE_INSECURE_HTTP: "true" };
+      expect(open(folder, told).current().connection?.apiUrl).toBe(url);
+      writeConfig(folder, { insecureHttp: true });
+      expect(open(folder, env).current().connection?.apiUrl).toBe(url);
     });
   }
 

@@ -24,7 +24,7 @@ export function createBeat(world: {
   readonly clock: Clock;
   readonly log: { info(message: string): void; warn(message: string): void };
   readonly connection: () => Connection | null;
-  readonly read: () => Heartbeat;
+  readonly read: () => Promise<Heartbeat>;
   readonly seconds: number;
 }): Beat {
   const { client, clock, log } = world;
@@ -55,7 +55,7 @@ export function createBeat(world: {
   }
 
   async function send(to: Connection): Promise<void> {
-    const body = JSON.stringify(world.read());
+    const body = JSON.stringify(await world.read());
     const answer = await client(to, {
       path: "/api/v1/agent/heartbeat",
       body,

@@ -2,6 +2,7 @@
 import { reasonOf } from "#src/protocol/fault.ts";
 
 import type { Connection } from "./door.ts";
+import { createTrust, explainTls } from "./trust.ts";
 
 /** Longest wait for an answer; a hub that commits to disk under load may take seconds. */
 const answerWithinMs = 30_000;
@@ -27,7 +28,10 @@ export type Client = (connection: Connection, request: Request, controller?: Abo
 
 /** Creates the client. It never throws: every failure is an answer. */
 export function createClient(userAgent: string): Client {
+  const trustFor = createTrust();
   return async (connection, request, controller = new AbortController()) => {
+    const trust = trustFor(connection.caFile);
+    if (!trust.ok) return { kind: "later", reason: trust.reason };
     const url = `${connection.apiUrl.replace(/\/+$/, "")}${request.path}`;
     let timedOut = false;
     const timer = setTimeout(() => {
@@ -46,11 +50,12 @@ export function createClient(userAgent: string): Client {
         },
         signal: controller.signal,
         redirect: "manual",
-        ...(connection.caFile !== undefined && { tls: { ca: Bun.file(connection.caFile) } }),
+        ...(trust.tls !== undefined && { tls: trust.tls }),
       });
       return await readAnswer(response);
     } catch (error) {
-      return { kind: "later", reason: explain(error, timedOut) };
+      const untrusted = explainTls(error, url, connection.caFile);
+      return { kind: "later", reason: untrusted ?? explain(error, timedOut) };
     } finally {
       clearTimeout(timer);
     }

@@ -57,8 +57,8 @@ export function createDelivery(
     log,
     connection: () => connection,
     seconds: options.heartbeatSeconds,
-    read: () => ({
-      ...options.heartbeat(),
+    read: async () => ({
+      ...(await options.heartbeat()),
       delivery: { buffered: spool.counts().entries, dropped: spool.counts().dropped },
     }),
   });
@@ -152,6 +152,24 @@ export function createDelivery(
     },
     ready: () => !sender.online() || spool.counts().bytes < holdBytes,
     position: (source, stream) => spool.position(source, stream),
+    takeContainer(chunk) {
+      if (spool.takeContainer(chunk)) {
+        taken();
+        return true;
+      }
+      // the engine keeps what it has on its own disk: nothing is given up, it is offered again
+      sender.holdUp();
+      return false;
+    },
+    containerPosition: (id) => spool.containerPosition(id),
+    setContainerPosition: (id, position) => spool.setContainerPosition(id, position),
+    keepContainerPositions: (ids) => spool.keepContainerPositions(ids),
+    containerTail: (source, id, lines) =>
+      recent
+        .find({ source, lines: Number.POSITIVE_INFINITY })
+        .filter(({ fields }) => fields?.["containerId"] === id)
+        .slice(-lines)
+        .map(({ message }) => message),
     forget: (source) => recent.forget(source),
     tail: (source, lines) => recent.find({ source, lines }).map(({ message }) => message),
 

@@ -41,6 +41,23 @@ export type Chunk = {
   readonly piece?: { readonly part: number; readonly last: boolean };
 };
 
+/** One line of a container, or a piece of one; see the containers' ContainerLine, which this mirrors. */
+export type ContainerLine = {
+  readonly at: string;
+  readonly stream: "stdout" | "stderr";
+  readonly message: string;
+  readonly piece?: { readonly part: number; readonly last: boolean };
+};
+
+/** Lines of a container, and where its log goes on behind them. */
+export type ContainerChunk = {
+  readonly source: string;
+  readonly container: string;
+  readonly containerId: string;
+  readonly lines: readonly ContainerLine[];
+  readonly position: string;
+};
+
 export type Delivery = {
   /** Reads what an earlier daemon left. Throws a Fault when the buffer can't be opened at all. */
   open(): void;
@@ -61,6 +78,16 @@ export type Delivery = {
   /** The source is gone: what is kept in memory of it may go. Its positions stay, so that a namesake goes on counting. */
   forget(source: string): void;
   tail(source: string, lines: number): string[];
+
+  /** Takes lines of a container whole, with their position, or not at all (false): then they may be given again. */
+  takeContainer(chunk: ContainerChunk): boolean;
+  /** The position of the last chunk of a container that was taken, also by an earlier agent. */
+  containerPosition(containerId: string): string | undefined;
+  setContainerPosition(containerId: string, position: string): void;
+  /** Forgets the positions of all containers but these. */
+  keepContainerPositions(containerIds: ReadonlySet<string>): void;
+  /** The newest messages of one container among those that are kept of its source, oldest first. */
+  containerTail(source: string, containerId: string, lines: number): string[];
 
   /** Durable when it returns. Throws a Fault `unavailable` when it can't be written. */
   log(entry: NewEntry): void;
@@ -87,5 +114,5 @@ export type DeliveryOptions = {
   readonly bootId: string;
   readonly heartbeatSeconds: number;
   /** The heartbeat of this moment, but for its delivery figures. */
-  readonly heartbeat: () => Omit<Heartbeat, "delivery">;
+  readonly heartbeat: () => Promise<Omit<Heartbeat, "delivery">> | Omit<Heartbeat, "delivery">;
 };

@@ -26,6 +26,8 @@ const schema = z.object({
   drops: z.record(z.string(), drops),
   /** how far each `source/stream` is durable */
   positions: z.record(z.string(), z.number()),
+  /** where the log of each container goes on, and the number of the entry that said so */
+  containers: z._default(z.record(z.string(), z.object({ seq: z.number(), position: z.string() })), {}),
 });
 export type Progress = z.infer<typeof schema>;
 

@@ -10,7 +10,8 @@ const kept = z.object({
   source: z.optional(z.string()),
   stream: z.optional(z.string()),
   /** see encode.ts: on the last entry of a chunk, which it commits */
-  pos: z.optional(z.number()),
+  pos: z.optional(z.union([z.number(), z.string()])),
+  fields: z.optional(z.object({ containerId: z.optional(z.unknown()) })),
   event: z.optional(z.unknown()),
 });
 export type KeptEntry = z.infer<typeof kept> & { readonly offset: number; readonly bytes: number };
@@ -45,8 +46,11 @@ export function recoverSegment(segment: Segment): Recovered {
   return { entries, torn, damaged };
 }
 
+/** Streams whose entries come many at a time, with a position on the last one. */
+const chunked: ReadonlySet<string> = new Set(["stdout", "stderr", "container"]);
+
 function commits(entry: KeptEntry): boolean {
-  return entry.pos !== undefined || (entry.stream !== "stdout" && entry.stream !== "stderr");
+  return entry.pos !== undefined || !chunked.has(entry.stream ?? "");
 }
 
 function parse(line: string): z.infer<typeof kept> | undefined {

@@ -7,7 +7,8 @@ import { Deque } from "#src/lib/deque.ts";
 import type { AgentEvent } from "#src/protocol/event.ts";
 
 import { type Chunk, type ChunkQueue, addChunk, entriesOf, splitFirst } from "./chunks.ts";
-import type { Chunk as Lines, NewEntry } from "./door.ts";
+import { encodeContainerLines } from "./container-lines.ts";
+import type { ContainerChunk, Chunk as Lines, NewEntry } from "./door.ts";
 import { type DropsBySource, addDrop } from "./drops.ts";
 import { type Encoded, createEncoder } from "./encode.ts";
 import type { Found } from "./files.ts";
@@ -80,7 +81,8 @@ export function createSpool(options: SpoolOptions, world: World) {
 
   function index({ segment, entry }: Found): void {
     const { seq, pos, source = "", stream = "", offset, bytes } = entry;
-    if (pos !== undefined) tally.setPosition(source, stream, Math.max(pos, tally.position(source, stream) ?? 0));
+    if (typeof pos === "string") tally.setContainerPosition(String(entry.fields?.containerId), pos, seq);
+    if (typeof pos === "number") tally.setPosition(source, stream, Math.max(pos, tally.position(source, stream) ?? 0));
     const event = entry.event !== undefined;
     if (tally.isGone(seq, event)) return;
     const ms = Date.parse(entry.at);
@@ -294,6 +296,19 @@ export function createSpool(options: SpoolOptions, world: World) {
       }
       return true;
     },
+    /** Takes lines of a container, all or none. @returns false when they can't be written */
+    takeContainer(chunk: ContainerChunk): boolean {
+      const encoded = encodeContainerLines(chunk, nextSeq);
+      if (!append(logs, chunk.source, "container", encoded, clock.now())) return false;
+      tally.setContainerPosition(chunk.containerId, chunk.position, nextSeq - 1);
+      return true;
+    },
+    containerPosition: (id: string) => tally.containerPosition(id),
+    setContainerPosition(id: string, position: string): void {
+      tally.setContainerPosition(id, position, nextSeq - 1);
+      tally.save();
+    },
+    keepContainerPositions: (ids: ReadonlySet<string>) => tally.keepContainerPositions(ids),
     /** Takes one entry. @returns false when it can't be written */
     takeEntry(entry: NewEntry, stream: string): boolean {
       const ms = clock.now();

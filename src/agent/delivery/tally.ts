@@ -32,6 +32,11 @@ export type Tally = {
   takeDrops(): ReturnType<typeof tellDrops>;
   position(source: string, stream: string): number | undefined;
   setPosition(source: string, stream: string, end: number): void;
+  /** Where a container's log goes on. */
+  containerPosition(id: string): string | undefined;
+  /** `seq` is the entry's that the position belongs to: that of an older one doesn't count. */
+  setContainerPosition(id: string, position: string, seq: number): void;
+  keepContainerPositions(ids: ReadonlySet<string>): void;
   totals(): { readonly acknowledged: number; readonly dropped: number };
 };
 
@@ -39,6 +44,7 @@ type Log = { warn(message: string): void };
 
 export function createTally(bootId: string, log: Log): Tally {
   const positions = new Map<string, number>();
+  const containers = new Map<string, { readonly seq: number; readonly position: string }>();
   let home: Home | undefined;
   let progress: Progress = {
     version: 1,
@@ -49,6 +55,7 @@ export function createTally(bootId: string, log: Log): Tally {
     totals: { acknowledged: 0, dropped: 0 },
     drops: {},
     positions: {},
+    containers: {},
   };
   let rebooted = false;
   const keyOf = (source: string, stream: string): string => `${source}/${stream}`;
@@ -64,10 +71,12 @@ export function createTally(bootId: string, log: Log): Tally {
       rebooted = progress.bootId !== bootId;
       progress.bootId = bootId;
       for (const [key, position] of Object.entries(progress.positions)) positions.set(key, position);
+      for (const [id, place] of Object.entries(progress.containers)) containers.set(id, place);
     },
     save() {
       if (home === undefined) return;
       progress.positions = Object.fromEntries(positions);
+      progress.containers = Object.fromEntries(containers);
       try {
         home.progressFile.write(progress);
       } catch (error) {
@@ -110,6 +119,13 @@ export function createTally(bootId: string, log: Log): Tally {
     },
     position: (source, stream) => positions.get(keyOf(source, stream)),
     setPosition: (source, stream, end) => void positions.set(keyOf(source, stream), end),
+    containerPosition: (id) => containers.get(id)?.position,
+    setContainerPosition(id, position, seq) {
+      if (seq >= (containers.get(id)?.seq ?? 0)) containers.set(id, { seq, position });
+    },
+    keepContainerPositions(ids) {
+      for (const id of containers.keys()) if (!ids.has(id)) containers.delete(id);
+    },
     totals: () => progress.totals,
   };
 }

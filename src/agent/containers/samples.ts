@@ -1,0 +1,70 @@
+/**
+ * Figures of all running containers. One-shot answers, asked for when somebody looks, and not a stream a container: a
+ * hundred streams keep the engine busy every second (see the figures below), these only every heartbeat.
+ */
+import type { Clock } from "#src/lib/clock.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
+
+import type { Engine } from "./engine.ts";
+import type { LogPort } from "./ports.ts";
+import { type CpuSample, type Figures, noFigures, readFigures } from "./stats.ts";
+
+/** Answers that are waited for at once: the engine reads a dozen files for each. */
+const atOnce = 8;
+const answerWithinMs = 5_000;
+/** Asked again sooner than this, the last figures are given: a share of less time says little. */
+const freshMs = 1_000;
+
+/** A series of readings with its own baseline, so that readers don't shorten each other's spans. */
+export type Series = {
+  /** Reads every running container of `ids` afresh; never rejects, what does not answer has no figures. */
+  refresh(engine: Engine, ids: readonly string[]): Promise<void>;
+  figuresOf(id: string): Figures;
+};
+
+export function createSeries(clock: Clock, log: LogPort): Series {
+  const samples = new Map<string, CpuSample>();
+  const figures = new Map<string, Figures>();
+  let readAt = Number.NEGATIVE_INFINITY;
+  let reading: Promise<void> | undefined;
+
+  async function readAll(engine: Engine, ids: readonly string[]): Promise<void> {
+    readAt = clock.monotonic();
+    const gone = [...figures.keys(), ...samples.keys()].filter((id) => !ids.includes(id));
+    for (const id of gone) {
+      figures.delete(id);
+      samples.delete(id);
+    }
+    const waiting = [...ids];
+    const readSome = async (): Promise<void> => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await readOne(engine, id);
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, ids.length) }, readSome));
+  }
+
+  async function readOne(engine: Engine, id: string): Promise<void> {
+    try {
+      const answer = await engine.get(`/containers/${id}/stats?stream=false&one-shot=true`, answerWithinMs);
+      const read = readFigures(answer, samples.get(id));
+      figures.set(id, read.figures);
+      if (read.sample === undefined) samples.delete(id);
+      else samples.set(id, read.sample);
+    } catch (error) {
+      // it ended meanwhile, as a rule
+      log.debug(`no figures of container ${id.slice(0, 12)}: ${reasonOf(error)}`);
+      figures.delete(id);
+    }
+  }
+
+  return {
+    async refresh(engine, ids) {
+      if (reading === undefined && clock.monotonic() - readAt >= freshMs) {
+        reading = readAll(engine, ids).finally(() => {
+          reading = undefined;
+        });
+      }
+      await reading;
+    },
+    figuresOf: (id) => figures.get(id) ?? noFigures,
+  };
+}
