@@ -8,6 +8,8 @@ export const exitCodes = {
   noDaemon: 3,
   hubRefused: 4,
   noHub: 5,
+  /** 128 + SIGINT, as shells have it */
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

@@ -44,13 +44,62 @@ export const tree: readonly Node[] = [
     name: "hub",
     usage: "[--port P]",
     summary: "run the hub in the foreground",
-    load: async () => (await import("./commands/hub.ts")).hub,
+    load: async () => (await import("./commands/hub/hub.ts")).hub,
+    children: [
+      {
+        name: "admin",
+        summary: "people of the hub, from its own machine",
+        children: [
+          {
+            name: "create",
+            usage: "--email E",
+            summary: "make the owner of an organisation, without a browser",
+            load: async () => (await import("./commands/hub/admin.ts")).create,
+          },
+          {
+            name: "list",
+            summary: "everybody who has an account",
+            load: async () => (await import("./commands/hub/admin.ts")).list,
+          },
+          {
+            name: "reset-password",
+            usage: "--email E",
+            summary: "give a person a new password, and end all sessions",
+            load: async () => (await import("./commands/hub/admin.ts")).resetPassword,
+          },
+        ],
+      },
+      {
+        name: "token",
+        usage: "key|enrolment|source",
+        summary: "give out an API key, an enrolment token or a source's token",
+        load: async () => (await import("./commands/hub/token.ts")).token,
+      },
+      {
+        name: "backup",
+        usage: "<file>",
+        summary: "write everything that the hub keeps into one file, while it runs",
+        load: async () => (await import("./commands/hub/backup.ts")).backup,
+      },
+      {
+        name: "restore",
+        usage: "<file>",
+        summary: "bring a backup back, on a stopped hub",
+        load: async () => (await import("./commands/hub/backup.ts")).restore,
+      },
+    ],
   },
   {
     name: "up",
     usage: "[--dir D] [--port P] [--demo]",
     summary: "try it: hub and agent of this machine in one process, no root",
     load: async () => (await import("./commands/up.ts")).up,
+  },
+  {
+    name: "setup",
+    usage: "--server|--source",
+    summary: "connect this host, or the application in this folder, to a hub",
+    load: async () => (await import("./commands/setup.ts")).setup,
   },
   {
     name: "status",
@@ -66,8 +115,8 @@ export const tree: readonly Node[] = [
   },
   {
     name: "logs",
-    usage: "[name] [-f] [-n N]",
-    summary: "read what was captured",
+    usage: "[name] [-f] [-n N] [--hub]",
+    summary: "read what was captured, here or on the hub",
     load: async () => (await import("./commands/logs.ts")).logs,
   },
   {
@@ -116,6 +165,63 @@ export const tree: readonly Node[] = [
         load: async () => (await import("./commands/script/remove.ts")).remove,
       },
     ],
+  },
+  {
+    name: "server",
+    summary: "the hub's servers",
+    children: [
+      {
+        name: "list",
+        summary: "all servers and how they are",
+        load: async () => (await import("./commands/server/list.ts")).list,
+      },
+      {
+        name: "show",
+        usage: "<server>",
+        summary: "one server: what it is and what it last reported",
+        load: async () => (await import("./commands/server/show.ts")).show,
+      },
+      {
+        name: "agent-status",
+        usage: "<server>",
+        summary: "whether its agent reports",
+        load: async () => (await import("./commands/server/show.ts")).status,
+      },
+      {
+        name: "rotate-token",
+        usage: "<server>",
+        summary: "a new agent token; the old one is dead at once",
+        load: async () => (await import("./commands/server/token.ts")).rotate,
+      },
+      {
+        name: "revoke-token",
+        usage: "<server>",
+        summary: "its agent may not report any more",
+        load: async () => (await import("./commands/server/token.ts")).revoke,
+      },
+      {
+        name: "remove",
+        usage: "<server>",
+        summary: "forget a server",
+        load: async () => (await import("./commands/server/remove.ts")).remove,
+      },
+    ],
+  },
+  {
+    name: "login",
+    usage: "[--api-url U]",
+    summary: "sign in to a hub",
+    load: async () => (await import("./commands/login.ts")).login,
+  },
+  {
+    name: "logout",
+    summary: "end the session with the hub",
+    load: async () => (await import("./commands/logout.ts")).logout,
+  },
+  {
+    name: "whoami",
+    summary: "which hub commands speak to, and as whom",
+    load: async () => (await import("./commands/whoami.ts")).whoami,
   },
   {
     name: "doctor",

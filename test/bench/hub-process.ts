@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-export type Target = { readonly url: string; readonly id: string; readonly token: string };
+export type Target = { readonly url: string; readonly id: string; readonly token: string; readonly apiKey: string };
 
 export type Measured = AsyncDisposable & {
   readonly target: Target;
@@ -43,7 +43,7 @@ export function startHubProcess(folder: string): Promise<Measured> {
 export function startFloor(work: string): Promise<Measured> {
   return startMeasured([
     "-e",
-    `const server = Bun.serve({ port: 0, hostname: "127.0.0.1", maxRequestBodySize: 1e9, async fetch(request) { ${work}; return Response.json({ accepted: 0, duplicates: 0 }, { status: 202 }); } }); console.log(JSON.stringify({ url: "http://127.0.0.1:" + server.port, id: "floor", token: "" }));`,
+    `const server = Bun.serve({ port: 0, hostname: "127.0.0.1", maxRequestBodySize: 1e9, async fetch(request) { ${work}; return Response.json({ accepted: 0, duplicates: 0 }, { status: 202 }); } }); console.log(JSON.stringify({ url: "http://127.0.0.1:" + server.port, id: "floor", token: "", apiKey: "" }));`,
   ]);
 }
 
@@ -52,7 +52,7 @@ export async function registerAt({ target }: Measured, hostname: string): Promis
   if (target.id === "floor") return target;
   const response = await fetch(`${target.url}/api/servers`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", authorization: `Bearer ${target.apiKey}` },
     body: JSON.stringify({ hostname }),
   });
   return { ...target, ...((await response.json()) as { id: string; token: string }) };

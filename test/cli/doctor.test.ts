@@ -7,6 +7,7 @@ import { examine } from "#src/cli/doctor/examine.ts";
 import type { Finding } from "#src/cli/doctor/finding.ts";
 import { pathsFor } from "#src/protocol/paths.ts";
 import { version } from "#src/protocol/version.ts";
+import { createAuthority } from "#test/hub/kit/certificate.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 
 import { startFakeDaemon, success } from "./fake-daemon.ts";
@@ -232,7 +233,7 @@ describe("the way to the hub", () => {
           "rsa:2048",
           "-nodes",
           "-days",
-          "2",
+          "30",
           "-subj",
           "/CN=localhost",
           "-addext",
@@ -256,7 +257,9 @@ describe("the way to the hub", () => {
         await using host = makeHost({ apiUrl, ...connection });
         const lines = await found(host.path, "tls", "http", "token");
         expect(lines).toHaveLength(1);
-        expect(lines[0]).toStartWith("fail tls: the certificate of localhost is not accepted: ");
+        expect(lines[0]).toBe(
+          "fail tls: the certificate of localhost is not accepted: it is signed by an authority that this machine does not know",
+        );
         await using trusting = makeHost({ apiUrl, ...connection, caFile: folder.at("cert") });
         expect(await found(trusting.path, "tls", "http", "token")).toEqual([
           "ok tls: the certificate for localhost is valid",
@@ -272,11 +275,39 @@ describe("the way to the hub", () => {
           ...connection,
           caFile: folder.at("cert"),
         });
-        expect((await found(other.path, "tls"))[0]).toStartWith(
-          "fail tls: the certificate of 127.0.0.1 is not accepted",
-        );
+        expect(await found(other.path, "tls")).toEqual([
+          "fail tls: the certificate of 127.0.0.1 is not accepted: it is for another name",
+        ]);
       } finally {
         await server.stop(true);
+      }
+    },
+  );
+
+  test.skipIf(Bun.which("openssl") === null)(
+    "tells a certificate that has expired from one that soon will (needs openssl)",
+    async () => {
+      await using folder = temporaryFolder();
+      const authority = createAuthority(folder.path);
+      for (const [days, says] of [
+        [-1, "fail tls: the certificate of localhost is not accepted: it has expired"],
+        [5, "warn tls: the certificate for localhost ends in 4 days"],
+      ] as const) {
+        const [cert, key] = [folder.at(`${days}.crt`), folder.at(`${days}.key`)];
+        authority.issue("localhost", { cert, key }, days);
+        const server = Bun.serve({
+          port: 0,
+          hostname: "127.0.0.1",
+          tls: { key: Bun.file(key), cert: Bun.file(cert) },
+          fetch: () => new Response("{}", { status: 202 }),
+        });
+        await using _ = { [Symbol.asyncDispose]: () => server.stop(true) };
+        await using host = makeHost({
+          apiUrl: `https://localhost:${server.port}`,
+          ...connection,
+          caFile: authority.ca,
+        });
+        expect(await found(host.path, "tls")).toEqual([says]);
       }
     },
   );
@@ -289,8 +320,12 @@ describe("the way to the hub", () => {
     async () => {
       const server = Bun.serve({ port: 0, hostname: address ?? "", fetch: () => new Response("{}", { status: 202 }) });
       await using host = makeHost({ apiUrl: `http://${address}:${server.port}`, ...connection });
-      expect(await found(host.path, "tls")).toEqual([
+      await using told = makeHost({ apiUrl: `http://${address}:${server.port}`, ...connection, insecureHttp: true });
+      expect(await found(told.path, "tls")).toEqual([
         `warn tls: http://${address}:${server.port} is not encrypted: anybody on the way reads the token`,
+      ]);
+      expect(await found(host.path, "tls")).toEqual([
+        `fail tls: http://${address}:${server.port} is not encrypted: anybody on the way reads the token, so the agent sends nothing there`,
       ]);
       await server.stop(true);
     },
@@ -413,5 +448,32 @@ describe("this host", () => {
     expect(await found(none.path, "docker")).toEqual([
       `ok docker: no ${folder.at("none")}: no containers are watched here`,
     ]);
+  });
+});
+
+describe("the command line's login", () => {
+  test("is looked at when there is one: good, ended, or of a hub that is away", async () => {
+    await using there = hub((request) =>
+      request.headers.get("authorization") === "Bearer oak_good"
+        ? Response.json({ projects: [], cursor: null })
+        : Response.json({ type: "about:blank", title: "Not signed in", status: 401 }, { status: 401 }),
+    );
+    await using host = makeHost({});
+    const login = async (url: string, token: string) => {
+      writeFileSync(host.at("login.json"), JSON.stringify({ url, token, kind: "key" }), { mode: 0o600 });
+      const { findings } = JSON.parse((await orion(["--dir", host.path, "doctor", "--json"])).out) as {
+        findings: Finding[];
+      };
+      return findings
+        .filter(({ check }) => check === "login")
+        .map(({ result, what, todo }) => `${result}: ${what}${todo === null ? "" : `. ${todo}`}`);
+    };
+    expect(await login(there.url, "oak_good")).toEqual([`ok: signed in to ${there.url} (${host.at("login.json")})`]);
+    expect(await login(there.url, "oak_dead")).toEqual([
+      "fail: the login has expired or was ended: Not signed in. Sign in with another key: orion login --token KEY",
+    ]);
+    expect((await login("http://127.0.0.1:1", "oak_good"))[0]).toStartWith(
+      "warn: the hub at http://127.0.0.1:1 can't be reached: nothing listens on port 1",
+    );
   });
 });

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 
 import { describe, expect, test } from "bun:test";
 
+import type { Credentials } from "#src/protocol/api.ts";
 import { alive, until } from "#test/kit/wait.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 import { type Program, startProgram } from "#test/kit/program.ts";
@@ -10,6 +11,9 @@ import { main, orion } from "./orion.ts";
 
 type Up = {
   readonly program: Program;
+  /** Asks the hub with the trial's API key. */
+  readonly get: (path: string) => Promise<Response>;
+  readonly credentials: Credentials;
   readonly url: string;
   readonly pid: number;
   readonly dir: string;
@@ -32,7 +36,10 @@ async function startUp(folder: Folder, ...words: string[]): Promise<Up> {
       .split("\n")
       .find((text) => text.startsWith("{"));
   }, "the first line of orion up");
-  return { program, ...(JSON.parse(line) as Omit<Up, "program">) };
+  const told = JSON.parse(line) as Omit<Up, "program" | "get" | "credentials">;
+  const credentials = JSON.parse(readFileSync(`${told.dir}/credentials.json`, "utf8")) as Credentials;
+  const headers = { authorization: `Bearer ${credentials.apiKey}` };
+  return { program, credentials, get: (path) => fetch(told.url + path, { headers }), ...told };
 }
 
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
@@ -40,12 +47,12 @@ const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 describe("orion up", () => {
   test("shows this machine's real metrics, runs the demo, and ends with 0 on Ctrl-C with nothing left running", async () => {
     await using folder = temporaryFolder("orion-up-");
-    const { program, url, pid, dir, serverId } = await startUp(folder, "--demo");
+    const { program, url, pid, dir, serverId, get, credentials } = await startUp(folder, "--demo");
     await using _ = program;
     expect(pid).toBe(program.pid);
 
     const server = await until(async () => {
-      const { servers } = (await (await fetch(`${url}/api/servers`)).json()) as {
+      const { servers } = (await (await get("/api/servers")).json()) as {
         servers: {
           id: string;
           latest: { system: { cpu: { usage: number | null }; network: { rxRate: number | null } } } | null;
@@ -59,14 +66,34 @@ describe("orion up", () => {
         : undefined;
     }, "a heartbeat with shares and rates");
     expect([server.id, server.agent.status]).toEqual([serverId, "connected"]);
-    await until(
-      async () => (await (await fetch(`${url}/api/logs?q=request`)).text()).includes("demo"),
-      "the demo's lines",
-    );
+    await until(async () => (await (await get("/api/logs?q=request")).text()).includes("demo"), "the demo's lines");
 
     for (const path of ["", "/etc", "/run", "/log", "/data"]) expect(modeOf(`${dir}${path}`)).toBe("700");
     for (const path of ["/credentials.json", "/etc/config.json"]) expect(modeOf(`${dir}${path}`)).toBe("600");
-    expect(JSON.parse(readFileSync(`${dir}/credentials.json`, "utf8"))).toEqual({ url });
+    expect(credentials).toEqual({
+      url,
+      email: "admin@localhost",
+      password: expect.stringMatching(/^[\w-]{20}$/),
+      apiKey: expect.stringMatching(/^oak_/),
+      sourceToken: expect.stringMatching(/^ost_/),
+    });
+    const { email, password } = credentials;
+    const signIn = await fetch(`${url}/api/auth/sign-in`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ email, password }),
+    });
+    expect(await signIn.json()).toEqual({ twoFactor: false });
+    const sent = await fetch(`${url}/api/logs`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${credentials.sourceToken}` },
+      body: JSON.stringify({ message: "sent by hand" }),
+    });
+    expect(sent.status).toBe(202);
+    const found = await orion(["--dir", dir, "logs", "--hub", "--grep", "by hand", "--json"]);
+    expect((JSON.parse(found.out) as { entries: { message: string }[] }).entries.map(({ message }) => message)).toEqual(
+      ["sent by hand"],
+    );
     expect((await orion(["--dir", dir, "doctor"])).code).toBe(0);
 
     const list = JSON.parse((await orion(["--dir", dir, "script", "list", "--json"])).out) as {
@@ -97,7 +124,7 @@ describe("orion up", () => {
     await using _ = first.program;
     await orion(["--dir", first.dir, "log", "info", "kept from before"]);
     await until(
-      async () => (await (await fetch(`${first.url}/api/logs?q=kept`)).text()).includes("kept from before"),
+      async () => (await (await first.get("/api/logs?q=kept")).text()).includes("kept from before"),
       "the entry",
     );
     first.program.kill("SIGTERM");
@@ -105,7 +132,8 @@ describe("orion up", () => {
     const again = await startUp(folder);
     await using __ = again.program;
     expect(again.serverId).toBe(first.serverId);
-    expect(await (await fetch(`${again.url}/api/logs?q=kept`)).text()).toContain("kept from before");
+    expect(await (await again.get("/api/logs?q=kept")).text()).toContain("kept from before");
+    expect(again.credentials).toEqual({ ...first.credentials, url: again.url });
   }, 30_000);
 
   test("lives below the home folder when nobody says where", async () => {
@@ -194,7 +222,7 @@ describe("the foreground", () => {
     await using _ = program;
     await until(async () => (await orion(["--dir", folder.path, "status"])).code === 0, "the daemon");
     expect((await orion(["--dir", folder.path, "log", "info", "hello"])).code).toBe(0);
-    expect((await orion(["--dir", folder.path, "logs"])).out).toContain("hello");
+    expect((await orion(["--dir", folder.path, "logs", "--grep", "hello"])).out).toContain("hello");
     program.kill("SIGTERM");
     expect(await program.exited).toBe(0);
   });

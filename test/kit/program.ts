@@ -18,7 +18,8 @@ export function startProgram(
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...options.env },
+    // what runs in this machine's containers is no business of a test that doesn't ask for it
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ORION_DOCKER_SOCKET: "/proc/no-docker.sock", ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   let output = "";

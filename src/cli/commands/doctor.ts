@@ -15,6 +15,7 @@ export const doctor = command({
       dir: session.dir,
       variables: session.environment.variables,
       uid: process.getuid?.() ?? 0,
+      session,
     });
     const failed = findings.some(({ result }) => result === "fail");
     if (session.json) await printJson({ ok: !failed, findings });

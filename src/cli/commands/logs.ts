@@ -4,7 +4,7 @@ import type { LogEntry } from "#src/protocol/log.ts";
 import { painter, wantsColours } from "../colour.ts";
 import { command } from "../command.ts";
 import { connectDaemon } from "../daemon.ts";
-import { type ExitCode, exitCodes } from "../exit.ts";
+import { type ExitCode, exitCodes, usageFault } from "../exit.ts";
 import { renderEntry } from "../logs-view.ts";
 import { note, print, printJson } from "../output.ts";
 import { parseSince, parseWhole } from "../values.ts";
@@ -39,10 +39,25 @@ export const logs = command({
       valueHint: "text",
       description: "only messages that hold this text, in upper or lower case",
     },
+    hub: { type: "boolean", description: "of the whole project, from the hub (see orion login)" },
+    server: { type: "string", valueHint: "server", description: "with --hub: only this server's (hostname or id)" },
+    project: { type: "string", valueHint: "project", description: "with --hub: only this project's (name or id)" },
   },
-  examples: ["orion logs api-backend -f", "orion logs --since 1h --level error --json | jq .entries[].message"],
+  about: "Reads what this host's daemon keeps; with --hub what the hub has of all servers and sources.",
+  examples: [
+    "orion logs api-backend -f",
+    "orion logs --since 1h --level error --json | jq .entries[].message",
+    "orion logs --hub --server web-1 --grep timeout -f",
+  ],
   async run({ args, session }): Promise<ExitCode> {
     const follow = args.follow === true;
+    if (args.hub === true) {
+      const { hubLogs } = await import("../hub/logs.ts");
+      const { name, lines, since, level, grep, server, project } = args;
+      return await hubLogs({ name, lines, since, level, grep, server, project, follow }, session);
+    }
+    if (args.server !== undefined || args.project !== undefined)
+      throw usageFault("--server and --project are for logs of the hub", "Add --hub");
     const request = {
       cmd: "logs" as const,
       lines: args.lines === undefined ? 100 : parseWhole("-n", args.lines, 0, mostLines),

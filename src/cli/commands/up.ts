@@ -2,8 +2,6 @@
 import { hostname } from "node:os";
 
 import { systemClock } from "#src/lib/clock.ts";
-import { writeFileAtomic } from "#src/lib/files.ts";
-import type { Credentials } from "#src/protocol/api.ts";
 import { version } from "#src/protocol/version.ts";
 
 import { command } from "../command.ts";
@@ -11,6 +9,7 @@ import { exitCodes } from "../exit.ts";
 import { createForegroundLog, writeError } from "../foreground.ts";
 import { print, printJson } from "../output.ts";
 import { untilSignal } from "../signals.ts";
+import { type FullCredentials, provideCredentials } from "../trial/credentials.ts";
 import { addDemo } from "../trial/demo.ts";
 import { defaultFolder, ownVariables, takeGround, writeConfig } from "../trial/ground.ts";
 
@@ -46,10 +45,9 @@ export const up = command({
     const hub = createHub(settings, { clock: systemClock, log });
     try {
       const { url } = await hub.start();
-      const { id, token } = hub.register(hostname());
+      const credentials = await provideCredentials(paths.credentials, url, hub.operator);
+      const { id, token } = await hub.operator.registerServer({ hostname: hostname() });
       writeConfig(paths.config, { apiUrl: url, token, serverId: id });
-      const credentials: Credentials = { url };
-      writeFileAtomic(paths.credentials, `${JSON.stringify(credentials, null, 2)}\n`);
       const agent = createAgent(openSettings({ env: variables, dir, version }), { clock: systemClock, log, version });
       try {
         await agent.start();
@@ -57,7 +55,7 @@ export const up = command({
         const cancelBeat = systemClock.after(secondBeatMs, () => agent.beat());
         if (args.demo === true) await addDemo(paths.socket);
         if (session.json) await printJson({ url, dir, pid: process.pid, serverId: id });
-        else await print(welcome(url, dir, args.demo === true));
+        else await print(welcome(credentials, dir, args.demo === true));
         await stopped;
         cancelBeat();
       } finally {
@@ -72,12 +70,13 @@ export const up = command({
   },
 });
 
-function welcome(url: string, dir: string, demo: boolean): string {
+function welcome({ url, email, password }: FullCredentials, dir: string, demo: boolean): string {
   const next = demo ? `orion --dir ${dir} logs demo -f` : `orion --dir ${dir} script add NAME COMMAND --start`;
   return [
     "Orion runs on this machine.",
     "",
     `  Dashboard  ${url}`,
+    `  Sign in    ${email}, password ${password}`,
     `  Status     orion --dir ${dir} status`,
     `  ${demo ? "Demo     " : "Next     "}  ${next}`,
     `  Data       ${dir}`,

@@ -5,6 +5,7 @@ import type { Finding, Patient } from "./finding.ts";
 import { checkDocker, checkProcfs, checkSpace } from "./host.ts";
 import { checkHub } from "./hub.ts";
 import { checkWay } from "./network.ts";
+import { checkLogin } from "./login.ts";
 import { checkSettings } from "./settings.ts";
 
 /** Works without a daemon and without a hub: what can't be looked at is a finding. */
@@ -13,9 +14,10 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   const { known } = settings;
   // the daemon may be configured by variables that only its service has
   const endpoint = known.endpoint ?? daemon.status?.delivery.endpoint ?? undefined;
-  const [toHub, docker] = await Promise.all([
+  const [toHub, docker, login] = await Promise.all([
     endpoint === undefined ? [] : checkEndpoint(endpoint),
     checkDocker(known),
+    checkLogin(patient.session),
   ]);
   return [
     ...daemon.findings,
@@ -25,10 +27,11 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
     ...checkProcfs(known),
     ...checkSpace(patient, known),
     ...docker,
+    ...login,
   ];
 
   async function checkEndpoint(endpoint: string): Promise<readonly Finding[]> {
-    const way = await checkWay(endpoint, known.caFile);
+    const way = await checkWay(endpoint, known);
     return way.open ? [...way.findings, ...(await checkHub(endpoint, known))] : way.findings;
   }
 }

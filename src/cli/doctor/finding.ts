@@ -1,6 +1,8 @@
 /** What the doctor says about one thing. */
 import type { Paths } from "#src/protocol/paths.ts";
 
+import type { Session } from "../session.ts";
+
 export type Result = "ok" | "warn" | "fail";
 
 export type Finding = {
@@ -21,6 +23,8 @@ export type Patient = {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** numeric user, 0 is root */
   readonly uid: number;
+  /** of the command line, whose login is looked at; undefined: it is left out */
+  readonly session?: Session;
 };
 
 export const ok = (check: string, what: string): Finding => ({ check, result: "ok", what, todo: null });

@@ -6,10 +6,15 @@ import { readFileSync } from "node:fs";
 
 import { reasonOf } from "#src/protocol/fault.ts";
 
+import { isLoopback } from "../hub/address.ts";
+import { certificateTrouble, codeOf } from "../hub/trouble.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 /** Milliseconds for one step. */
 const stepWithinMs = 5000;
+/** A certificate that ends sooner should have been renewed: authorities give out ones of 90 days, renewed at 30. */
+const renewWithinDays = 14;
+const dayMs = 86_400_000;
 
 export type Way = {
   readonly findings: readonly Finding[];
@@ -17,7 +22,10 @@ export type Way = {
   readonly open: boolean;
 };
 
-export async function checkWay(endpoint: string, caFile: string | undefined): Promise<Way> {
+export async function checkWay(
+  endpoint: string,
+  { caFile, insecureHttp }: { readonly caFile: string | undefined; readonly insecureHttp: boolean },
+): Promise<Way> {
   const url = new URL(endpoint);
   const secure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[|\]$/g, "");
@@ -28,10 +36,18 @@ export async function checkWay(endpoint: string, caFile: string | undefined): Pr
   const { finding: reached, address } = await checkConnection(addresses, host, port);
   if (address === undefined) return { findings: [named, reached], open: false };
   if (!secure) {
-    const loopback = address === "::1" || address.startsWith("127.");
-    const plain = loopback
+    const what = `${endpoint} is not encrypted: anybody on the way reads the token`;
+    const plain = isLoopback(endpoint)
       ? []
-      : [warn("tls", `${endpoint} is not encrypted: anybody on the way reads the token`, "Use an https:// endpoint")];
+      : insecureHttp
+        ? [warn("tls", what, "Use an https:// endpoint")]
+        : [
+            fail(
+              "tls",
+              `${what}, so the agent sends nothing there`,
+              "Use an https:// endpoint (or insecureHttp: true)",
+            ),
+          ];
     return { findings: [named, reached, ...plain], open: true };
   }
   const certificate = await checkCertificate(address, port, host, caFile);
@@ -99,7 +115,7 @@ async function checkCertificate(
   host: string,
   caFile: string | undefined,
 ): Promise<Finding> {
-  const done = Promise.withResolvers<string | undefined>();
+  const done = Promise.withResolvers<Handshake>();
   let ca: string | undefined;
   try {
     ca = caFile === undefined ? undefined : readFileSync(caFile, "utf8");
@@ -118,22 +134,18 @@ async function checkCertificate(
         tls: { serverName: host, rejectUnauthorized: false, ...(ca === undefined ? {} : { ca }) },
         socket: {
           data() {},
-          handshake: (_socket, _success, error) => done.resolve(error === null ? undefined : reasonOf(error)),
-          error: (_socket, error) => done.resolve(reasonOf(error)),
-          close: () => done.resolve("the connection was closed during the handshake: does this port speak TLS?"),
+          handshake: (socket, _success, error) =>
+            done.resolve(error === null ? { validTo: validTo(socket) } : { failure: error }),
+          error: (_socket, error) => done.resolve({ failure: error }),
+          close: () => done.resolve({ failure: new Error("the connection was closed: does this port speak TLS?") }),
           connectError() {},
         },
       }),
       "no answer to the handshake",
     );
-    const failure = await within(done.promise, "no answer to the handshake: does this port speak TLS?");
+    const shaken = await within(done.promise, "no answer to the handshake: does this port speak TLS?");
     socket.end();
-    if (failure === undefined) return ok("tls", `the certificate for ${host} is valid`);
-    return fail(
-      "tls",
-      `the certificate of ${host} is not accepted: ${failure}`,
-      "Use a valid certificate on the hub, or name its authority in caFile",
-    );
+    return "failure" in shaken ? refused(host, shaken.failure) : checkEnd(host, shaken.validTo);
   } catch (error) {
     return fail(
       "tls",
@@ -141,6 +153,28 @@ async function checkCertificate(
       "Does the hub speak TLS on this port? If not, use http:// (loopback only)",
     );
   }
+}
+
+/** How a handshake ended; `validTo` in milliseconds since the epoch. */
+type Handshake = { readonly failure: unknown } | { readonly validTo: number | undefined };
+
+function validTo(socket: Bun.Socket): number | undefined {
+  const certificate = socket.getPeerCertificate();
+  const ends = "valid_to" in certificate ? Date.parse(certificate.valid_to) : Number.NaN;
+  return Number.isNaN(ends) ? undefined : ends;
+}
+
+function refused(host: string, failure: unknown): Finding {
+  const trouble = certificateTrouble(codeOf(failure));
+  const why = trouble === undefined ? reasonOf(failure) : trouble.why.replace(/^its certificate/, "it");
+  const todo = trouble?.todo ?? "Use a valid certificate on the hub, or name its authority in caFile";
+  return fail("tls", `the certificate of ${host} is not accepted: ${why}`, todo);
+}
+
+function checkEnd(host: string, ends: number | undefined): Finding {
+  const days = ends === undefined ? Number.POSITIVE_INFINITY : Math.floor((ends - Date.now()) / dayMs);
+  if (days >= renewWithinDays) return ok("tls", `the certificate for ${host} is valid`);
+  return warn("tls", `the certificate for ${host} ends in ${days} days`, "Renew the certificate on the hub");
 }
 
 /** Rejects when `promise` takes longer than a step may. */

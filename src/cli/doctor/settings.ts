@@ -11,6 +11,7 @@ export type Known = {
   readonly token: string | undefined;
   readonly serverId: string | undefined;
   readonly caFile: string | undefined;
+  readonly insecureHttp: boolean;
   readonly procPath: string;
   readonly diskPath: string;
   readonly dockerSocket: string;
@@ -22,6 +23,7 @@ const unknown: Known = {
   token: undefined,
   serverId: undefined,
   caFile: undefined,
+  insecureHttp: false,
   procPath: "/proc",
   diskPath: "/",
   dockerSocket: "/var/run/docker.sock",
@@ -48,6 +50,7 @@ export async function checkSettings(patient: Patient): Promise<{ findings: reado
       token: connection?.token,
       serverId: connection?.serverId,
       caFile: connection?.caFile ?? config.caFile,
+      insecureHttp: config.insecureHttp,
       procPath: config.procPath,
       diskPath: config.diskPath,
       dockerSocket: config.dockerSocket,
@@ -64,5 +67,5 @@ const noHub = ({ paths }: Patient): Finding =>
   warn(
     "config",
     "no hub is configured: entries are kept on this host only",
-    `Set apiUrl, token and serverId in ${paths.config}`,
+    `Connect it: sudo orion setup --server (or set apiUrl, token and serverId in ${paths.config})`,
   );

@@ -20,7 +20,7 @@ type RunOptions = { readonly env?: Record<string, string>; readonly before?: rea
 /** Runs a command to its end. `before` are programs that start it, such as `setpriv …`. */
 export async function orion(args: readonly string[], { env = {}, before = [] }: RunOptions = {}): Promise<Outcome> {
   const child = Bun.spawn([...before, await orionBinary(), ...args], {
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ...env },
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", ORION_DOCKER_SOCKET: "/proc/no-docker.sock", ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
