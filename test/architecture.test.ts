@@ -105,6 +105,7 @@ const doors: readonly Door[] = [
     why: "sign-in is behind a port: nothing of its wide surface is reachable that the route table doesn't name",
   },
   { module: "preact", only: ["src/hub/dashboard"], why: "pages are made in one room" },
+  { module: "uqr", only: ["src/hub/dashboard"], why: "only a page shows a code to scan" },
   { module: "child_process", only: [], why: "processes are started by Bun.spawn, in the supervisor" },
   {
     module: "dockerode",

@@ -47,7 +47,7 @@ export function createRoutes({ rooms, logs, streams, clock, ingest, publicUrl }:
     ...sessionRoutes({ accounts, audit, throttle }),
     ...deviceRoutes({ accounts, audit, throttle }),
     ...keyRoutes({ tokens, trail, now }),
-    ...organizationRoutes({ accounts, audit }),
+    ...organizationRoutes({ accounts, tokens, audit }),
     ...invitationRoutes({ accounts, identify, audit, throttle }),
     ...projectRoutes({ projects, tokens, scopes, trail }),
     ...enrolmentRoutes({ servers, tokens, scopes, trail, now }),

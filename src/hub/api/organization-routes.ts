@@ -10,16 +10,36 @@ import {
 import type { Accounts } from "./account-ports.ts";
 import { createTrail } from "./audit.ts";
 import { readJson } from "./body.ts";
-import type { Audit } from "./ports.ts";
+import { type Scope, grants } from "#src/protocol/access.ts";
+import type { Audit, TokenView, Tokens } from "./ports.ts";
 import { HttpFault } from "./problem.ts";
-import { type Route, route } from "./route.ts";
+import { type Call, type Route, route } from "./route.ts";
 
-export type OrganizationRoutesWorld = { readonly accounts: Accounts; readonly audit: Audit };
+export type OrganizationRoutesWorld = {
+  readonly accounts: Accounts;
+  readonly tokens: Pick<Tokens, "madeBy" | "revoke">;
+  readonly audit: Audit;
+};
 
 const group = "Organisation";
 
-export function organizationRoutes({ accounts, audit }: OrganizationRoutesWorld): Route[] {
+export function organizationRoutes({ accounts, tokens, audit }: OrganizationRoutesWorld): Route[] {
   const trail = createTrail(audit);
+
+  /** Nobody's token may do more than its maker may: those that would are revoked. */
+  async function limitTokens(
+    call: Call<unknown, "manage:organization">,
+    email: string,
+    may: readonly string[],
+  ): Promise<void> {
+    const { organizationId } = call.caller;
+    for (const token of tokens.madeBy(organizationId, email)) {
+      if (needs(token).every((scope) => may.includes(scope))) continue;
+      if ((await tokens.revoke(organizationId, token.id)) === undefined) continue;
+      const action = token.kind === "key" ? "key.revoked" : "enrolment.revoked";
+      await trail(call, action, { kind: token.kind, id: token.id, name: token.name }, { maker: email });
+    }
+  }
   return [
     route({
       method: "GET",
@@ -81,7 +101,7 @@ export function organizationRoutes({ accounts, audit }: OrganizationRoutesWorld)
       path: "/api/organization/members/:id",
       permission: "manage:organization",
       group,
-      summary: "Change a member's role; the last owner stays one",
+      summary: "Change a member's role; the last owner stays one, and tokens they made that reach further are revoked",
       body: memberChange,
       answer: member,
       async handle(call) {
@@ -89,6 +109,7 @@ export function organizationRoutes({ accounts, audit }: OrganizationRoutesWorld)
         const { member, before } = await accounts.changeRole(call.caller, call.params["id"] ?? "", role);
         const target = { kind: "person", id: member.id, name: member.email };
         await trail(call, "member.role-changed", target, { from: before, to: role });
+        await limitTokens(call, member.email, grants[role]);
         return Response.json(member);
       },
     }),
@@ -97,13 +118,17 @@ export function organizationRoutes({ accounts, audit }: OrganizationRoutesWorld)
       path: "/api/organization/members/:id",
       permission: "manage:organization",
       group,
-      summary: "Remove a member; their sessions in the organisation end",
+      summary: "Remove a member; their sessions in the organisation end, and the tokens that they made",
       status: 204,
       async handle(call) {
         const removed = await accounts.removeMember(call.caller, call.params["id"] ?? "");
         await trail(call, "member.removed", { kind: "person", id: removed.id, name: removed.email });
+        await limitTokens(call, removed.email, []);
         return new Response(null, { status: 204 });
       },
     }),
   ];
 }
+
+/** What a maker must be allowed to do to have made it. */
+const needs = (token: TokenView): readonly Scope[] => (token.kind === "key" ? token.scopes : ["manage:servers"]);

@@ -199,6 +199,8 @@ export type Tokens = {
     readonly expiresAtMs: number;
     readonly maxUses: number;
   }): Promise<{ readonly view: TokenView; readonly token: string }>;
+  /** What a person made in an organisation: keys and enrolment tokens. */
+  madeBy(organizationId: string, email: string): readonly TokenView[];
   /** Dead at once. undefined: the organisation has no such token. */
   revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
   /** Forgets the enrolment tokens of a project that is gone. */

@@ -66,6 +66,8 @@ export type Tokens = {
   ): Promise<CreatedToken>;
   /** Dead at once. undefined: the organisation has no such token. */
   revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
+  /** What a person made in an organisation: keys and enrolment tokens. */
+  madeBy(organizationId: string, email: string): readonly TokenView[];
   /** Forgets the enrolment tokens of a project that is gone. */
   forgetProject(projectId: string): void;
   /** Whose token this is, if it has not expired; notes its use. */
@@ -185,6 +187,8 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
       }
       return entry;
     },
+    madeBy: (organizationId, email) =>
+      [...entries.values()].filter((one) => one.organizationId === organizationId && one.createdBy === email),
     forgetProject(projectId) {
       for (const entry of entries.values()) if (entry.projectId === projectId) drop(entry);
     },

@@ -50,6 +50,21 @@ describe("roles", () => {
     expect((await make()).status).toBe(403);
   });
 
+  test("bound what tokens made by that person may do", async () => {
+    const browser = await joined("keys@example.com", "admin");
+    const id = await idOf(browser);
+    const make = async (scopes: readonly string[]) =>
+      (await browser.send<{ token: string }>("POST", "/api/auth/keys", { name: "mine", scopes })).body.token;
+    const [wide, narrow] = [await make(["view:servers", "manage:servers"]), await make(["view:servers"])];
+    const statusOf = async (token: string) =>
+      (await fetch(`${hub.url}/api/servers`, { headers: { authorization: `Bearer ${token}` } })).status;
+    expect([await statusOf(wide), await statusOf(narrow)]).toEqual([200, 200]);
+    await owner.send("PATCH", `/api/organization/members/${id}`, { role: "viewer" });
+    expect([await statusOf(wide), await statusOf(narrow)]).toEqual([401, 200]);
+    await owner.send("DELETE", `/api/organization/members/${id}`);
+    expect([await statusOf(wide), await statusOf(narrow)]).toEqual([401, 401]);
+  });
+
   test("leave every organisation an owner, also when two give it up at once", async () => {
     await hub.hub.operator.createOwner({ email: "one@two.example", password, organization: "Two" });
     await hub.hub.operator.createOwner({ email: "two@two.example", password, organization: "two" });
