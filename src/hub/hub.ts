@@ -9,7 +9,7 @@ import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { createAuthorize } from "./api/authorize.ts";
 import { createGuard, isLoopback } from "./api/guard.ts";
 import { createHandler } from "./api/handler.ts";
-import { createIngest } from "./api/ingest.ts";
+import { createIngest } from "./api/intake/ingest.ts";
 import { createPages } from "./api/pages.ts";
 import { problemOf } from "./api/problem.ts";
 import { createStreams } from "./api/sse.ts";

@@ -1,25 +1,25 @@
 /** The table of all routes: every room's, with what each needs plugged in. */
 import type { Clock } from "#src/lib/clock.ts";
 import { version } from "#src/protocol/version.ts";
-import { accountRoutes } from "./api/account-routes.ts";
-import { auditRoutes } from "./api/audit-routes.ts";
+import { accountRoutes } from "./api/routes/account.ts";
+import { auditRoutes } from "./api/routes/audit.ts";
 import { createTrail } from "./api/audit.ts";
-import { deviceRoutes } from "./api/device-routes.ts";
-import { docsRoutes } from "./api/docs-routes.ts";
-import { enrolmentRoutes } from "./api/enrolment-routes.ts";
-import { eventRoutes } from "./api/event-routes.ts";
-import { healthRoutes } from "./api/health-routes.ts";
-import { invitationRoutes } from "./api/invitation-routes.ts";
-import { keyRoutes } from "./api/key-routes.ts";
-import { logRoutes } from "./api/log-routes.ts";
-import { organizationRoutes } from "./api/organization-routes.ts";
-import { projectRoutes } from "./api/project-routes.ts";
+import { deviceRoutes } from "./api/routes/device.ts";
+import { docsRoutes } from "./api/routes/docs.ts";
+import { enrolmentRoutes } from "./api/routes/enrolment.ts";
+import { eventRoutes } from "./api/routes/event.ts";
+import { healthRoutes } from "./api/routes/health.ts";
+import { invitationRoutes } from "./api/routes/invitation.ts";
+import { keyRoutes } from "./api/routes/key.ts";
+import { logRoutes } from "./api/routes/log.ts";
+import { organizationRoutes } from "./api/routes/organization.ts";
+import { projectRoutes } from "./api/routes/project.ts";
 import type { Route } from "./api/route.ts";
-import { createScopes } from "./api/scope.ts";
-import { serverRoutes } from "./api/server-routes.ts";
-import { sessionRoutes } from "./api/session-routes.ts";
+import { createScopes } from "./api/routes/scope.ts";
+import { serverRoutes } from "./api/routes/server.ts";
+import { sessionRoutes } from "./api/routes/session.ts";
 import type { Streams } from "./api/sse.ts";
-import { createStillGood } from "./api/still-good.ts";
+import { createStillGood } from "./api/routes/still-good.ts";
 import { createThrottle } from "./api/throttle.ts";
 import type { Rooms } from "./rooms.ts";
 import type { LogStore } from "./store/port.ts";
@@ -29,7 +29,7 @@ export type RoutesWorld = {
   readonly logs: LogStore;
   readonly streams: Streams;
   readonly clock: Clock;
-  /** the ways in for facts, see api/ingest.ts */
+  /** the ways in for facts, see api/intake/ingest.ts */
   readonly ingest: readonly Route[];
   readonly publicUrl: string | null;
 };

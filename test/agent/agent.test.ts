@@ -367,7 +367,10 @@ describe("createAgent", () => {
 
   test("touches nothing before the start, and stops without one", async () => {
     await using folder = temporaryFolder();
-    const agent = createAgent(openSettings({ env: { ORION_DOCKER_SOCKET: "/proc/no-docker.sock" }, dir: folder.path, version: "9.9.9" }), world());
+    const agent = createAgent(
+      openSettings({ env: { ORION_DOCKER_SOCKET: "/proc/no-docker.sock" }, dir: folder.path, version: "9.9.9" }),
+      world(),
+    );
     expect(readdirSync(folder.path)).toEqual([]);
     await agent.stop();
     expect(readdirSync(folder.path)).toEqual([]);
@@ -376,7 +379,10 @@ describe("createAgent", () => {
   test("can be started and stopped again and again in one process", async () => {
     await using folder = temporaryFolder();
     for (let round = 0; round < 3; round++) {
-      const agent = createAgent(openSettings({ env: { ORION_DOCKER_SOCKET: "/proc/no-docker.sock" }, dir: folder.path, version: "9.9.9" }), world());
+      const agent = createAgent(
+        openSettings({ env: { ORION_DOCKER_SOCKET: "/proc/no-docker.sock" }, dir: folder.path, version: "9.9.9" }),
+        world(),
+      );
       await agent.start();
       expect(agent.status().version).toBe("9.9.9");
       await agent.stop();
@@ -388,7 +394,12 @@ describe("createAgent", () => {
   test("that is kept by the stop leaves its scripts to the next one", async () => {
     await using folder = temporaryFolder();
     write(folder, "scripts.json", [sleeper]);
-    const settings = () => openSettings({ env: { PATH: process.env["PATH"], ORION_DOCKER_SOCKET: "/proc/no-docker.sock" }, dir: folder.path, version: "9.9.9" });
+    const settings = () =>
+      openSettings({
+        env: { PATH: process.env["PATH"], ORION_DOCKER_SOCKET: "/proc/no-docker.sock" },
+        dir: folder.path,
+        version: "9.9.9",
+      });
     const first = createAgent(settings(), world());
     await first.start();
     const pid = first.status().scripts[0]?.pid ?? 0;

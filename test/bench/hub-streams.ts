@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openStream } from "../hub/api/ingest-rig.ts";
+import { openStream } from "../hub/api/intake/ingest-rig.ts";
 import {
   type Measured,
   type Target,

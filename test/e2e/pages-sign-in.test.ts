@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { DeviceCode } from "#src/protocol/account.ts";
-import { codeOf } from "#test/hub/api/authenticator.ts";
+import { codeOf } from "#test/hub/kit/authenticator.ts";
 import { type Browser, chromium, openBrowser, signIn } from "#test/hub/dashboard/browser.ts";
 import { type TestHub, startHub } from "#test/hub/kit/hub.ts";
 import { createClient, password } from "#test/hub/kit/people.ts";

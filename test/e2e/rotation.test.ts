@@ -8,7 +8,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import type { AgentStatus, RegisteredServer, Server } from "#src/protocol/api.ts";
 import { type StatusAnswer, statusAnswer } from "#src/protocol/ipc.ts";
-import { type TestStream, entries, openStream } from "#test/hub/api/ingest-rig.ts";
+import { type TestStream, entries, openStream } from "#test/hub/api/intake/ingest-rig.ts";
 import { type TestHub, allEntries, createAgent, startHub } from "#test/hub/kit/hub.ts";
 import { type TestAgent, startAgent } from "#test/kit/agent.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";

@@ -13,7 +13,7 @@ import type { Interruptible, Undo } from "../interrupt.ts";
 import { note, print, printJson } from "../output.ts";
 import type { Session } from "../session.ts";
 import { hubOf, readAgentConfig, refuseWithoutRight, writeConnection } from "./agent-config.ts";
-import { findHub } from "./find-hub.ts";
+import { type HubFlags, findHub } from "./find-hub.ts";
 import { readMachine } from "./machine.ts";
 import { chooseProject, nameOfChoice, settleProject } from "./project.ts";
 import type { Questions } from "./questions.ts";
@@ -21,11 +21,8 @@ import { type Registered, registerHost } from "./register.ts";
 import { findService, startService } from "./service.ts";
 import { signInForSetup } from "./sign-in.ts";
 
-export type ServerFlags = {
-  readonly apiUrl: string | undefined;
+export type ServerFlags = HubFlags & {
   readonly token: string | undefined;
-  readonly caFile: string | undefined;
-  readonly insecureHttp: boolean;
   readonly project: string | undefined;
   readonly hostname: string | undefined;
   readonly replace: boolean;

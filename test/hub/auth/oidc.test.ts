@@ -8,7 +8,7 @@ import type { Session } from "#src/protocol/account.ts";
 import type { HubSettings } from "#src/hub/settings.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 import { startHub } from "#test/hub/kit/hub.ts";
-import { type Browser, createBrowser, signedIn } from "../api/browser.ts";
+import { type Browser, createBrowser, signedIn } from "../kit/browser.ts";
 import { type Account, type Provider, startProvider } from "./provider.ts";
 
 const password = "correct horse battery";

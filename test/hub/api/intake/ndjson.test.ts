@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import { readEntries } from "#src/hub/api/intake/ndjson.ts";
+import { HttpFault } from "#src/hub/api/problem.ts";
+import { levels, logEntry, streams } from "#src/protocol/log.ts";
+import { z } from "#src/protocol/schema.ts";
+import { entry } from "#test/hub/kit/hub.ts";
+
+// a machine that does much else at the same time takes its time
+setDefaultTimeout(60_000);
+
+/** Values near the border between good and bad, member by member. */
+const value = fc.oneof(
+  fc.constantFrom<unknown>(null, true, 0, -1, 1.5, 2 ** 53, "", "a b", "api", "info", "stdout", [], {}, { a: 1 }),
+  fc.constantFrom("2026-01-01T00:00:00Z", "2026-01-01T00:00:00+01:00", "2026-02-30T00:00:00.1Z", "now"),
+  fc.string({ maxLength: 5 }),
+);
+const near = fc
+  .record(
+    { seq: value, at: value, source: value, stream: value, level: value, message: value, fields: value, other: value },
+    { requiredKeys: [] },
+  )
+  .chain((odd) =>
+    fc.subarray(Object.entries(odd), { maxLength: 2 }).map((some) => ({ ...entry(7), ...Object.fromEntries(some) })),
+  );
+
+describe("reading entries", () => {
+  test("takes exactly what the schema takes, and gives the same entries", () => {
+    fc.assert(
+      fc.property(fc.array(near, { maxLength: 4 }), (values) => {
+        const text = values.map((one) => JSON.stringify(one)).join("\n");
+        const wanted = values.map((one) => z.core.safeParse(logEntry, JSON.parse(JSON.stringify(one))));
+        const safe = wanted.every((one) => one.success && Number.isSafeInteger(one.data.seq));
+        let got: unknown;
+        try {
+          got = readEntries(Buffer.from(text), null).entries.map((one) => logKeys(one));
+        } catch (error) {
+          expect(error).toBeInstanceOf(HttpFault);
+        }
+        expect(got).toEqual(safe ? wanted.map((one) => one.data) : undefined);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("keeps the bytes it got, when nothing had to be changed", () => {
+    const plain = Buffer.from(`${JSON.stringify(entry(1))}\n`);
+    const zstd = new Uint8Array([1]);
+    const batch = readEntries(plain, zstd);
+    expect(batch.ndjson).toBe(plain);
+    expect(batch.zstd).toBe(zstd);
+    expect([...batch.times]).toEqual([Date.parse(entry(1).at)]);
+  });
+
+  test("every level and stream is known", () => {
+    const lines = levels.flatMap((level) => streams.map((stream) => entry(1, { level, stream })));
+    const batch = readEntries(Buffer.from(lines.map((one) => JSON.stringify(one)).join("\n")), null);
+    expect(batch.entries).toEqual(lines);
+  });
+});
+
+/** The members that the schema knows: the others are not stored as answers. */
+function logKeys(one: object): object {
+  const known = Object.keys(logEntry.shape);
+  return Object.fromEntries(Object.entries(one).filter(([name]) => known.includes(name)));
+}
