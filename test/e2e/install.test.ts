@@ -11,6 +11,7 @@ import { type Host, hostMissing, startHost } from "#test/kit/host.ts";
 import { build } from "../../scripts/build.ts";
 import { type Releases, fakeRelease, serveReleases } from "../install/releases.ts";
 import { script } from "../install/run.ts";
+import { foundHub } from "./kit/hub-on-host.ts";
 
 const missing = hostMissing();
 const hub = "http://127.0.0.1:8420";
@@ -29,6 +30,7 @@ describe.skipIf(missing !== undefined)(`a fresh host${missing === undefined ? ""
   let releases: Releases;
   let folder: string;
   let installer: string;
+  let curl: string;
 
   const install = async (args = "") => {
     const outcome = await host.exec(`ORION_DOWNLOAD_URL=${releases.url} bash -s -- ${args}`, installer);
@@ -52,7 +54,7 @@ describe.skipIf(missing !== undefined)(`a fresh host${missing === undefined ? ""
     const messages: string[] = [];
     let cursor = "";
     for (;;) {
-      const answer = await host.run(`curl -fsS '${hub}/api/logs?source=app&limit=1000${cursor}'`);
+      const answer = await host.run(`${curl} '${hub}/api/logs?source=app&limit=1000${cursor}'`);
       const page: { entries: { message: string }[]; cursor: string | null } = JSON.parse(answer);
       messages.push(...page.entries.map((entry) => entry.message));
       if (page.cursor === null) break;
@@ -97,7 +99,11 @@ describe.skipIf(missing !== undefined)(`a fresh host${missing === undefined ? ""
     const up = `cat install.sh | ORION_DOWNLOAD_URL=${releases.url} bash -s -- --up > up.log 2>&1; echo $? > up.code`;
     await host.run(`cd /home/ada && setsid --fork su ada -c '${up}'`);
     await host.until("grep http://127.0.0.1:8420 /home/ada/up.log");
-    const servers = await host.until(`curl -fsS ${hub}/api/servers | grep '"usage"'`, 5000);
+    const key = `$(sed -n 's/.*"apiKey": *"\\([^"]*\\)".*/\\1/p' /home/ada/.local/share/orion/credentials.json)`;
+    const servers = await host.until(
+      `curl -fsS -H "Authorization: Bearer ${key}" ${hub}/api/servers | grep '"usage"'`,
+      5000,
+    );
     expect(servers).toContain("host-under-test");
     await host.run("pkill -INT -x -u ada orion");
     await host.until("test -s /home/ada/up.code");
@@ -112,15 +118,16 @@ describe.skipIf(missing !== undefined)(`a fresh host${missing === undefined ? ""
   }, 60_000);
 
   test("a registered agent, enabled and started, reports to the hub", async () => {
+    curl = await foundHub(host);
     const made: { id: string; token: string } = JSON.parse(
       await host.run(
-        `curl -fsS -X POST ${hub}/api/servers -H 'Content-Type: application/json' -d '{"hostname":"host-under-test"}'`,
+        `${curl} -X POST ${hub}/api/servers -H 'Content-Type: application/json' -d '{"hostname":"host-under-test"}'`,
       ),
     );
     const config = { apiUrl: hub, token: made.token, serverId: made.id, heartbeatInterval: 10 };
     await host.run("umask 077; cat > /etc/orion/config.json", JSON.stringify(config));
     await host.run("systemctl enable --now --quiet orion-agent");
-    const status = await host.until(`curl -fsS ${hub}/api/servers/${made.id}/agent-status | grep '"connected"'`);
+    const status = await host.until(`${curl} ${hub}/api/servers/${made.id}/agent-status | grep '"connected"'`);
     expect(JSON.parse(status)).toMatchObject({ status: "connected", transport: "agent" });
     await host.until("orion status --json | grep '\"online\"'");
   }, 60_000);

@@ -9,6 +9,7 @@ import { type Host, hostMissing, startHost } from "#test/kit/host.ts";
 import { type Releases, fakeRelease, serveReleases } from "../install/releases.ts";
 import { script } from "../install/run.ts";
 import { judge } from "./kit/lines.ts";
+import { foundHub } from "./kit/hub-on-host.ts";
 
 const missing = hostMissing();
 const hub = "http://127.0.0.1:8420";
@@ -28,6 +29,7 @@ describe.skipIf(missing !== undefined)(`systemd${missing === undefined ? "" : ` 
   let releases: Releases;
   let installer: string;
   let first: string;
+  let curl: string;
 
   const install = (args = "") => host.exec(`ORION_DOWNLOAD_URL=${releases.url} bash -s -- ${args}`, installer);
   const publish = async (program: string | Uint8Array): Promise<void> => {
@@ -46,10 +48,10 @@ describe.skipIf(missing !== undefined)(`systemd${missing === undefined ? "" : ` 
   /** All lines of a source up to number `total` are in the hub, once and in order. */
   const linesUpTo = async (source: string, total: number): Promise<void> => {
     const logs = `${hub}/api/logs?source=${source}`;
-    await host.until(`curl -fsS '${logs}&limit=1' | grep '"line ${total}"'`);
+    await host.until(`${curl} '${logs}&limit=1' | grep '"line ${total}"'`);
     const numbers: number[] = [];
     for (let cursor: string | null = ""; cursor !== null;) {
-      const page: LogsPage = JSON.parse(await host.run(`curl -fsS '${logs}&limit=1000${cursor}'`));
+      const page: LogsPage = JSON.parse(await host.run(`${curl} '${logs}&limit=1000${cursor}'`));
       numbers.push(...page.entries.map(({ message }) => Number(/^line (\d+)$/.exec(message)?.[1])));
       cursor = page.cursor === null ? null : `&cursor=${encodeURIComponent(page.cursor)}`;
     }
@@ -68,9 +70,10 @@ describe.skipIf(missing !== undefined)(`systemd${missing === undefined ? "" : ` 
     const outcome = await install("--hub");
     if (outcome.code !== 0) throw new Error(outcome.stderr);
     await host.until(`curl -fsS ${hub}/readyz`);
+    curl = await foundHub(host);
     const made: { id: string; token: string } = JSON.parse(
       await host.run(
-        `curl -fsS -X POST ${hub}/api/servers -H 'Content-Type: application/json' -d '{"hostname":"host-under-test"}'`,
+        `${curl} -X POST ${hub}/api/servers -H 'Content-Type: application/json' -d '{"hostname":"host-under-test"}'`,
       ),
     );
     const config = { apiUrl: hub, token: made.token, serverId: made.id, heartbeatInterval: 10 };

@@ -3,7 +3,7 @@ import { chownSync, readFileSync, readdirSync, statSync, statfsSync } from "node
 
 import { beforeAll, expect, test } from "bun:test";
 
-import type { EventsPage, LogsPage, ServersPage } from "#src/protocol/api.ts";
+import type { Credentials, EventsPage, LogsPage, ServersPage } from "#src/protocol/api.ts";
 import { orionBinary } from "#test/kit/binary.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 import { type Program, startProgram } from "#test/kit/program.ts";
@@ -42,7 +42,9 @@ async function startUp(folder: Folder): Promise<Up> {
     await stop();
   };
   Object.assign(program, { [Symbol.asyncDispose]: dispose });
-  return { program, url, get: async <T>(path: string) => (await (await fetch(url + path)).json()) as T };
+  const { apiKey }: Credentials = JSON.parse(readFileSync(folder.at("trial", "credentials.json"), "utf8"));
+  const headers = { authorization: `Bearer ${apiKey}` };
+  return { program, url, get: async <T>(path: string) => (await (await fetch(url + path, { headers })).json()) as T };
 }
 
 /** What marks all runs of scripts of one trial: the beginning of the id that each of their processes carries. */

@@ -90,6 +90,8 @@ export type System = AsyncDisposable & {
   readonly hubDir: string;
   /** the hub, not by way of the proxy; it changes with each start */
   hubUrl(): string;
+  /** an API key of the hub that may do everything a key can */
+  readonly hubKey: string;
   /** Answers of the hub as JSON. Throws when it is not 2xx. */
   get<T>(path: string): Promise<T>;
   /** A command of the agent's folder. */
@@ -116,6 +118,17 @@ export type SystemOptions = {
   /** for the hub, such as ORION_HUB_DATA_DIR */
   readonly hubEnv?: Record<string, string>;
 };
+
+/** Makes the first owner of a hub as its operator does, and a key. @returns the key */
+async function foundHub(where: readonly string[], passwordFile: string, env: Record<string, string>): Promise<string> {
+  const owner = ["hub", "admin", "create", "--email", "owner@example.com", "--password-file", passwordFile];
+  const steps = [owner, ["hub", "token", "key", "--name", "tests"]];
+  const outcomes: Outcome[] = [];
+  for (const step of steps) outcomes.push(await orion([...where, ...step], { env }));
+  const failed = outcomes.find(({ code }) => code !== 0);
+  if (failed !== undefined) throw new Error(failed.stderr);
+  return outcomes[1]?.stdout.trim() ?? "";
+}
 
 /** A hub that runs and knows a server, a proxy before it, and an agent that is not started yet. */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
@@ -163,15 +176,18 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   }
 
   async function get<T>(path: string): Promise<T> {
-    const response = await fetch(`${url}${path}`);
+    const response = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${hubKey}` } });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }
 
   await hub.start();
+  const passwordFile = folder.at("password");
+  writeFileSync(passwordFile, "correct horse battery\n", { mode: 0o600 });
+  const hubKey = await foundHub(["--dir", hubDir], passwordFile, { ...env, ...options.hubEnv });
   const registered = await fetch(`${url}/api/servers`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", authorization: `Bearer ${hubKey}` },
     body: JSON.stringify({ hostname: "host-under-test" }),
   });
   const { id, token } = (await registered.json()) as { id: string; token: string };
@@ -188,6 +204,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
     agentDir,
     hubDir,
     hubUrl: () => url,
+    hubKey,
     get,
     run: (...args) => orion(["--dir", agentDir, ...args], { env }),
     ask,
