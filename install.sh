@@ -345,6 +345,7 @@ Wants=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
+Type=notify
 ExecStart=$prefix/bin/orion hub
 EnvironmentFile=-$config_dir/hub.env
 User=orion
@@ -481,7 +482,16 @@ start_services() {
   if $start_hub; then
     systemctl enable --now --quiet orion-hub || fail "orion-hub did not start: see journalctl -u orion-hub"
     say "the hub runs: http://127.0.0.1:8420"
+    first_owner
   fi
+}
+
+# The way in while nobody has an account.
+first_owner() {
+  local link
+  link=$(runuser -u orion -- "$prefix/bin/orion" hub admin link 2>/dev/null) || return 0
+  say "make its first owner: $link"
+  say "or without a browser: sudo -u orion orion hub admin create --email YOU@EXAMPLE.COM"
 }
 
 agent_runs() { systemd_runs && systemctl is-active --quiet orion-agent; }

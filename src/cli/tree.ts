@@ -57,6 +57,11 @@ export const tree: readonly Node[] = [
             load: async () => (await import("./commands/hub/admin.ts")).create,
           },
           {
+            name: "link",
+            summary: "the link to make the first owner in a browser",
+            load: async () => (await import("./commands/hub/admin.ts")).link,
+          },
+          {
             name: "list",
             summary: "everybody who has an account",
             load: async () => (await import("./commands/hub/admin.ts")).list,

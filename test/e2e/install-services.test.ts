@@ -7,13 +7,18 @@ import { script } from "../install/run.ts";
 
 const missing = hostMissing();
 
+/** Tells systemd that it is ready, as the process itself: others of this user are not believed. */
+const ready =
+  'socket(S, AF_UNIX, SOCK_DGRAM, 0); send(S, "READY=1", 0, sockaddr_un($ENV{NOTIFY_SOCKET})); exec qw(sleep infinity)';
+
 /** Lives like the agent and the hub, as far as systemd can tell; asked to replace the agent in place, it does `reexec`. */
 const standIn = (reexec: string): string => `case "$1 $2" in
   "agent reexec") ${reexec}; exit ;;
+  "hub admin") echo "http://127.0.0.1:8420/setup#once"; exit ;;
 esac
 case "$1" in
   agent) systemd-notify --ready --pid=$$ && exec sleep infinity ;;
-  hub) touch /var/lib/orion/hub.db && { touch /etc/orion/x || true; } && exec sleep infinity ;;
+  hub) touch /var/lib/orion/hub.db && { touch /etc/orion/x || true; } && exec perl -MSocket -e '${ready}' ;;
 esac`;
 /** An agent of a version that can't be replaced in place yet. */
 const old = standIn("exit 2");
@@ -102,6 +107,7 @@ describe.skipIf(missing !== undefined)(
       const outcome = await install("--hub");
       expect(outcome.stderr).toBe("");
       expect(outcome.stdout).toContain("the hub runs: http://127.0.0.1:8420");
+      expect(outcome.stdout).toContain("make its first owner: http://127.0.0.1:8420/setup#once");
       await host.until("test -e /var/lib/orion/hub.db");
       expect(await host.run(`ps -o user= -p ${await pidOf("orion-hub")}`)).toBe("orion");
       expect(await host.run("systemctl is-enabled orion-hub; ls /etc/orion")).toBe("enabled\nconfig.json");

@@ -42,7 +42,9 @@ export async function replace(system: System): Promise<PingAnswer> {
   const is = await until(async () => {
     const now = await whoAnswers(system);
     return now !== undefined && now.startedAt !== before.startedAt && now;
-  }, "the successor");
+  }, "the successor").catch((error: unknown) => {
+    throw new Error(`${String(error)}; the daemon said:\n${system.agent.said().slice(-4000)}`);
+  });
   if (is.pid !== before.pid) throw new Error(`not replaced in place: ${JSON.stringify([before, is])}`);
   return is;
 }

@@ -47,6 +47,25 @@ export const create = command({
   },
 });
 
+export const link = command({
+  args: { ...dataDirFlag },
+  about: "Works while the hub runs and nobody has an account yet. The link is good once.",
+  async run({ args, session }) {
+    const made = await withOperator(session, args["data-dir"], (operator) => operator.setupLink({}));
+    if (made.link === null) {
+      throw new CliFault(
+        exitCodes.failed,
+        "conflict",
+        "there is no setup link: somebody has an account already",
+        "Ask an owner for an invitation, or see orion hub admin list",
+      );
+    }
+    if (session.json) await printJson(made);
+    else await print(`${made.link}\n`);
+    return exitCodes.done;
+  },
+});
+
 export const list = command({
   args: { ...dataDirFlag },
   async run({ args, session }) {

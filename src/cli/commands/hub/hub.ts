@@ -5,6 +5,7 @@ import { command } from "../../command.ts";
 import { exitCodes } from "../../exit.ts";
 import { createForegroundLog } from "../../foreground.ts";
 import { printJson } from "../../output.ts";
+import type { Session } from "../../session.ts";
 import { untilSignal } from "../../signals.ts";
 import { dataDirFlag } from "./folder.ts";
 
@@ -57,8 +58,19 @@ export const hub = command({
     const stopped = untilSignal(log.error);
     const { url, port } = await running.start();
     if (session.json) await printJson({ url, port, pid: process.pid });
+    await tellSystemd(session, "READY=1", `STATUS=serves ${url}`);
     await stopped;
+    await tellSystemd(session, "STOPPING=1");
     await running.stop();
     return exitCodes.done;
   },
 });
+
+/** As sd_notify(3) does, when systemd started us and waits for it. */
+async function tellSystemd({ environment }: Session, ...lines: readonly string[]): Promise<void> {
+  const address = environment.variables["NOTIFY_SOCKET"];
+  if (address === undefined || address === "") return;
+  const { sendDatagram } = await import("#src/lib/libc.ts");
+  // a lost message is not worth a word: systemd says that the start took too long
+  sendDatagram(address, lines.join("\n"));
+}
