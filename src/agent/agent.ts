@@ -1,14 +1,11 @@
 /** The agent's hallway: builds the rooms, hands facts on, starts in order, stops in reverse. */
-import { readFileSync } from "node:fs";
-
-import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
+import { type Clock, timestamp } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
-import { releaseOwnCode } from "#src/lib/own-memory.ts";
-import { parseBootId } from "#src/procfs/boot-id.ts";
 import type { LogLevel } from "#src/protocol/config.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import type { PingAnswer, Problem, ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
+import type { ReexecAnswer, StatusAnswer } from "#src/protocol/ipc.ts";
 
+import { readBootId } from "./boot.ts";
 import { createContainers } from "./containers/containers.ts";
 import { type Lock, takeLock } from "./daemon/lock.ts";
 import type { Tempo } from "./daemon/tempo.ts";
@@ -17,10 +14,11 @@ import { makeConfigFolder, makeRunFolder } from "./folders.ts";
 import type { ReloadAnswer } from "./ipc/orders.ts";
 import { createIpcServer } from "./ipc/server.ts";
 import { createLife } from "./life.ts";
-import { readHostname } from "./metrics/hostname.ts";
+import { createLooks } from "./looks.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createOrders, createTurns } from "./orders.ts";
-import { createProblemTeller, deliveryProblems, restartProblems } from "./problems.ts";
+import { createProblemTeller } from "./problems.ts";
+import { createReport } from "./report.ts";
 import { openScriptsFile } from "./scripts-file.ts";
 import type { SettingsSource } from "./settings.ts";
 import type { Beginning, Kept, Succession } from "./succession/door.ts";
@@ -33,11 +31,6 @@ export { openLog } from "./daemon/log.ts";
 export { readHostname } from "./metrics/hostname.ts";
 export { openSettings } from "./settings.ts";
 
-/**
- * Between two looks at the config file (one stat(2)) while the hub is not content with us. When it is, each heartbeat
- * looks, so that an idle agent is not woken for it.
- */
-const settingsLookMs = 5000;
 /** Lines that come in pieces of this size come in thousands a second. */
 const busyChunkBytes = 16 * 1024;
 /** What delivery may take at the end for sending; the rest is on disk and goes next time. */
@@ -87,7 +80,6 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
   const { paths } = settings;
   const built = settings.current();
   const { procPath, diskPath, buffer } = built.config;
-  const startedAt = timestamp(clock.now());
 
   const metrics = createMetrics({ procPath, diskPath, clock, log });
   const delivery = createDelivery(
@@ -101,14 +93,9 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       bootId: readBootId(),
       heartbeatSeconds: built.config.heartbeatInterval,
       async heartbeat() {
-        await containers.refresh("heartbeat");
-        // afterwards, since it may change the connection that this heartbeat goes over
-        if (settled) lookIn(0);
-        return {
-          at: timestamp(clock.now()),
-          agent: { version, startedAt },
-          ...figures(heartbeatMetrics(), "heartbeat"),
-        };
+        const beat = await report.heartbeat();
+        looks.behindHeartbeat();
+        return beat;
       },
     },
     { clock, log },
@@ -124,7 +111,11 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
     socketPath: built.config.dockerSocket,
     logs: built.config.logStream,
     rules: built.config.containerLogs,
-    output: delivery,
+    output: {
+      ...delivery,
+      ready: () => delivery.readyForContainers(),
+      missed: (source, from, to) => delivery.missedOfContainer(source, from, to),
+    },
     events: delivery,
     clock,
     log,
@@ -145,117 +136,42 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
     inherit: settings.inherit,
   });
   const scriptsFile = openScriptsFile(paths.scripts, `${paths.runDir}/scripts.last.json`);
+  const report = createReport({
+    settings,
+    metrics,
+    supervisor,
+    containers,
+    delivery: () => delivery,
+    scriptsFile,
+    clock,
+    log,
+    version,
+    program: succession?.program ?? null,
+    beginning: () => ({ began, before: beginning }),
+    settled: () => !leaving && succession?.onProbation() !== true,
+  });
   const inTurn = createTurns();
   const orders = createOrders(
-    { delivery, supervisor, scriptsFile, ping, status, reload, reexec, sourceOf: (name) => containers.sourceOf(name) },
+    { ...report, delivery, supervisor, scriptsFile, reload, reexec, sourceOf: (name) => containers.sourceOf(name) },
     inTurn,
   );
   const ipc = createIpcServer(paths.socket, orders, (message) => log.error(message));
   const tell = createProblemTeller(log);
 
-  // each has its own baseline: asking for the status must not shorten the heartbeat's span
-  const heartbeatMetrics = lazily(() => metrics.openReader());
-  const statusMetrics = lazily(() => metrics.openReader());
-  let connection = built.connection;
+  const scriptsProblems = () => scriptsFile.problems();
+  const looks = createLooks({ settings, delivery, scriptsProblems, tell, tempo, clock, log });
   let beginning: Beginning | undefined;
   let began = "start";
-  let cancelLook: Cancel | undefined;
   /** between the end of the start and the beginning of the stop */
   let running = false;
   /** the hub was told of the start, so it is told of the stop */
   let announced = false;
   /** being replaced by a successor */
   let leaving = false;
-  let settled = false;
-
-  function figures(reader: { read(): StatusAnswer["system"] }, asker: "heartbeat" | "status") {
-    supervisor.sample();
-    return {
-      hostname: containers.hostname() ?? readHostname(procPath),
-      system: reader.read(),
-      scripts: supervisor.list().map(({ status }) => status),
-      ...containers.snapshot(asker),
-    };
-  }
-
-  function problems(): readonly Problem[] {
-    return [
-      ...settings.problems(),
-      ...restartProblems(built.config, settings.current().config),
-      ...scriptsFile.problems(),
-      ...supervisor.problems(),
-      ...metrics.problems(),
-      ...containers.problems(),
-      ...(beginning?.problems ?? []),
-    ];
-  }
-
-  function ping(): PingAnswer {
-    return {
-      pong: true,
-      pid: process.pid,
-      version,
-      startedAt,
-      program: succession?.program ?? null,
-      began,
-      rolledBack: beginning?.rolledBack === true,
-      settled: !leaving && succession?.onProbation() !== true,
-    };
-  }
-
-  function status(): StatusAnswer {
-    // for whoever looks again: figures of containers take their time
-    keep(containers.refresh("status"), (error) => log.warn(`no figures of containers: ${reasonOf(error)}`));
-    const sent = delivery.status();
-    return {
-      version,
-      pid: process.pid,
-      startedAt,
-      ...figures(statusMetrics(), "status"),
-      delivery: sent,
-      problems: [...problems(), ...deliveryProblems(sent)],
-    };
-  }
-
-  /** Puts what has changed in the config file in force. */
-  function applySettings(): void {
-    const now = settings.current();
-    log.setLevel(now.config.logLevel);
-    delivery.setHeartbeatInterval(now.config.heartbeatInterval);
-    tell([...settings.problems(), ...restartProblems(built.config, now.config), ...scriptsFile.problems()]);
-    if (Bun.deepEquals(now.connection, connection)) return;
-    connection = now.connection;
-    log.info(connection === null ? "no hub is configured any more" : `settings changed: using ${connection.apiUrl}`);
-    delivery.connect(connection);
-  }
-
-  function look(): void {
-    cancelLook = undefined;
-    if (settings.refresh()) applySettings();
-    if (!settled) settle();
-    tempo?.rest();
-    if (delivery.status().state !== "online") lookIn(settingsLookMs);
-  }
-
-  function lookIn(delayMs: number): void {
-    if (!running) return;
-    cancelLook?.();
-    cancelLook = clock.after(delayMs, look);
-  }
-
-  /** Once, when the start is over: an idle agent needs little of the code that it took to get there. */
-  function settle(): void {
-    settled = true;
-    try {
-      log.debug(`settled: ${releaseOwnCode()} bytes of code given back`);
-    } catch (error) {
-      log.debug(`memory that the start took can't be given back: ${reasonOf(error)}`);
-    }
-  }
 
   function reload(): Promise<ReloadAnswer> {
     return inTurn(async () => {
-      if (settings.refresh()) applySettings();
+      looks.refresh();
       const scripts = scriptsFile.load();
       const done = await supervisor.reload(scripts);
       tell([...settings.problems(), ...scriptsFile.problems()]);
@@ -311,8 +227,7 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
         const { config } = settings.current();
         log.setLevel(config.logLevel);
         // their spans begin now, so that the first heartbeat has figures
-        heartbeatMetrics();
-        statusMetrics();
+        report.begin();
         log.info(`orion agent ${version} begins (${began}), pid ${process.pid}, run folder ${paths.runDir}`);
       },
       stop({ kept }) {
@@ -358,11 +273,11 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
         delivery.start();
         running = true;
         succession?.serving(clock);
-        lookIn(settingsLookMs);
+        looks.start();
       },
       stop() {
         running = false;
-        cancelLook?.();
+        looks.stop();
       },
     },
   ]);
@@ -375,24 +290,8 @@ export function createAgent(settings: SettingsSource, world: AgentWorld): Agent 
       if (leaving) return await new Promise<never>(() => {});
       await life.stop({ reason, keep: leave });
     },
-    status,
+    status: () => report.status(),
     reload,
     beat: () => delivery.beat(),
   };
-}
-
-/** The boot that this is; "" where the kernel doesn't say, and then every start counts as one of the same boot. */
-function readBootId(): string {
-  try {
-    return parseBootId(readFileSync("/proc/sys/kernel/random/boot_id", "utf8")) ?? "";
-  } catch {
-    // a container may hide it
-    return "";
-  }
-}
-
-/** Opens at the first use and keeps what was opened. */
-function lazily<T>(open: () => T): () => T {
-  let opened: { readonly value: T } | undefined;
-  return () => (opened ??= { value: open() }).value;
 }

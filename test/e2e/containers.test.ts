@@ -148,6 +148,23 @@ describe.skipIf(missing !== undefined)(
     );
 
     test(
+      "have each line shipped once although the engine rotates their logs away, and repeats itself as it does",
+      async () => {
+        await using hub = startRecordingHub();
+        await using _agent = await agentIn("rotation", hub);
+        const lines = 30_000;
+        const ten = "0 1 2 3 4 5 6 7 8 9";
+        const prints = `i=0; while [ $i -lt ${lines} ]; do for _ in ${ten} ${ten}; do i=$((i+1)); echo "$i of the lines that fill a log"; done; usleep 2000; done; exec sleep 600`;
+        await run("rotates", prints, "--log-opt", "max-size=1m", "--log-opt", "max-file=3");
+        await until(() => messages(hub, "rotates").at(-1)?.startsWith(`${lines} `), "the last line", 40_000);
+        const numbers = messages(hub, "rotates").map((line) => Number.parseInt(line, 10));
+        expect(numbers).toEqual(Array.from({ length: lines }, (_, i) => i + 1));
+        await engine.docker("rm", "--force", "rotates");
+      },
+      seconds,
+    );
+
+    test(
       "have each line shipped once and in order while the agent and the engine are killed",
       async () => {
         await using hub = startRecordingHub();

@@ -2,6 +2,7 @@
 import { maxMessageLength } from "#src/protocol/log.ts";
 
 import type { ContainerLine } from "./ports.ts";
+import { type Repeats, createRepeats } from "./repeats.ts";
 import { type Place, type Position, positionBehind } from "./position.ts";
 
 type Name = "stdout" | "stderr";
@@ -13,6 +14,9 @@ type State = {
   taken: Place | undefined;
   /** up to here everything was taken before; undefined when that is behind us */
   known: Place | undefined;
+  /** the engine still has what was taken last, so nothing is missing behind it */
+  met: boolean;
+  readonly repeats: Repeats;
   /** parts of a line that is not whole yet */
   parts: Buffer[];
   bytes: number;
@@ -29,9 +33,15 @@ export type Assembler = {
   finish(lines: ContainerLine[]): void;
   /** Where reading goes on behind all lines given out so far; undefined before the first. */
   position(): Position | undefined;
+  /** Takes out the time without lines that the engine threw away before they were read. */
+  takeGap(): Gap | undefined;
 };
 
-const stamp = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})(Z|[+-]\d\d:\d\d) /;
+/** Between the message that was taken last and the oldest one that the engine still has; RFC 3339. */
+export type Gap = { readonly from: string; readonly to: string };
+
+/** Docker writes nine digits of a second, Podman none (RFC 3339 lets it be any number). */
+const stamp = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) /;
 /** A byte makes a character at most; in bytes this is a message's limit however it is decoded. */
 const pieceBytes = maxMessageLength;
 
@@ -41,6 +51,9 @@ export function createAssembler(resume: Position | undefined, now: () => string)
     seen: undefined,
     taken: known,
     known,
+    // one that is not asked for again can't be met
+    met: known === undefined || Date.parse(known.at) < (resume?.since ?? 0) * 1000,
+    repeats: createRepeats(now),
     parts: [],
     bytes: 0,
     from: "",
@@ -48,6 +61,7 @@ export function createAssembler(resume: Position | undefined, now: () => string)
   });
   const states: Readonly<Record<Name, State>> = { stdout: start(resume?.stdout), stderr: start(resume?.stderr) };
   let gave = false;
+  let gap: Gap | undefined;
 
   function give(stream: Name, state: State, last: boolean, lines: ContainerLine[]): void {
     const bytes = state.parts.length === 1 ? state.parts[0] : Buffer.concat(state.parts);
@@ -66,13 +80,16 @@ export function createAssembler(resume: Position | undefined, now: () => string)
     take(stream, message, lines) {
       const state = states[stream];
       const { at, size } = readStamp(message) ?? { at: now(), size: 0 };
+      const whole = message.at(-1) === 10;
+      if (size > 0 && state.repeats.has(at, message, whole)) return;
       const count = state.seen?.at === at ? state.seen.count + 1 : 1;
       if (size > 0) state.seen = { at, count };
       if (state.known !== undefined && size > 0) {
+        if (at <= state.known.at) state.met = true;
         if (at < state.known.at || (at === state.known.at && count <= state.known.count)) return;
+        if (!state.met) gap ??= { from: state.known.at, to: at };
         state.known = undefined;
       }
-      const whole = message.at(-1) === 10;
       const end = whole ? message.length - (message.at(-2) === 13 ? 2 : 1) : message.length;
       if (state.parts.length === 0 && state.pieces === 0) state.from = at;
       // a copy: what it was decoded from is used again
@@ -93,6 +110,11 @@ export function createAssembler(resume: Position | undefined, now: () => string)
       const pending = [stdout, stderr].filter(({ parts }) => parts.length > 0).map(({ from }) => from);
       return positionBehind(stdout.taken, stderr.taken, pending.sort()[0]);
     },
+    takeGap() {
+      const found = gap;
+      gap = undefined;
+      return found;
+    },
   };
 }
 
@@ -105,8 +127,8 @@ function readStamp(message: Buffer): { readonly at: string; readonly size: numbe
   }
   const match = stamp.exec(message.toString("latin1", 0, 36));
   if (match === null) return undefined;
-  const [all, seconds, nanos, zone] = match;
+  const [all, seconds, fraction = "", zone] = match;
   const ms = Date.parse(`${seconds}${zone}`);
   if (Number.isNaN(ms)) return undefined;
-  return { at: `${new Date(ms).toISOString().slice(0, 19)}.${nanos}Z`, size: all.length };
+  return { at: `${new Date(ms).toISOString().slice(0, 19)}.${fraction.padEnd(9, "0")}Z`, size: all.length };
 }

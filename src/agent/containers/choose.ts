@@ -26,7 +26,7 @@ function toPattern(glob: string): RegExp {
 const escape = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 /** As engines mount files into a container: `…/containers/<id>/hostname`; in cgroups of v1 the id ends a path. */
-const inMounts = /\/(?:overlay-)?containers\/([0-9a-f]{64})\//;
+const inMounts = /\/(?:[a-z]+-)?containers\/([0-9a-f]{64})\//;
 const inCgroups = /(?:\/|docker-|libpod-)([0-9a-f]{64})(?:\.scope)?(?:\/[^\n]*)?$/m;
 
 /** The id of the container that a process runs in, by its /proc/self/mountinfo and /proc/self/cgroup; undefined: none. */

@@ -16,7 +16,12 @@ const wanted = [
   "pause",
   "unpause",
   "update",
+  // what Podman calls `die` and `destroy`; an engine passes over names that it does not know
+  "died",
+  "remove",
 ];
+/** Podman's words in Docker's. */
+const translated: Readonly<Record<string, string>> = { died: "die", remove: "destroy" };
 
 export const eventsPath = `/events?filters=${encodeURIComponent(JSON.stringify({ type: ["container"], event: wanted }))}`;
 
@@ -54,7 +59,12 @@ export function readHappening(line: string): Happening | undefined {
   const [what = "", ...detail] = (data.Action ?? data.status ?? "").split(":");
   if (id === undefined || id === "" || what === "") return undefined;
   const attributes = data.Actor?.Attributes ?? {};
-  return { id, what, detail: detail.join(":").trim() || (attributes["health_status"] ?? ""), attributes };
+  return {
+    id,
+    what: translated[what] ?? what,
+    detail: detail.join(":").trim() || (attributes["health_status"] ?? ""),
+    attributes,
+  };
 }
 
 /** An event has some kilobytes at most: labels are in it. */

@@ -26,6 +26,8 @@ export type LinesPort = {
   takeContainer(chunk: ContainerChunk): boolean;
   /** Whether a chunk would be taken now. */
   ready(): boolean;
+  /** The engine no longer has all lines: some between these two times (RFC 3339) were never read. */
+  missed(source: string, from: string, to: string): void;
   /** The position of the last chunk of a container that was taken, also by an earlier agent. */
   containerPosition(containerId: string): string | undefined;
   /** Puts a position down without lines. */

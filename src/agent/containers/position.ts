@@ -14,8 +14,10 @@ export type Position = {
   readonly stderr: Place | undefined;
 };
 
-/** A stream's message may be written down so much later, in seconds, than one of the other with a later time. */
+/** A stream's message may be written down so much later, in seconds, than one of the other with a later time: … */
 const slackSeconds = 1;
+/** … and so much, when the stream has said something within that time: a busy machine stops the engine between the two. */
+const mostLateSeconds = 60;
 
 /** The position behind the places; what is older than `pendingFrom` is taken, what is newer may be a part of a line. */
 export function positionBehind(
@@ -23,8 +25,10 @@ export function positionBehind(
   stderr: Place | undefined,
   pendingFrom: string | undefined,
 ): Position {
-  const newest = (stdout?.at ?? "") > (stderr?.at ?? "") ? stdout?.at : stderr?.at;
-  const times = [newest, pendingFrom].map((at) => Date.parse(at ?? "")).filter((ms) => !Number.isNaN(ms));
+  const known = [stdout, stderr].map((place) => Date.parse(place?.at ?? "")).filter((ms) => !Number.isNaN(ms));
+  // what the slower stream still has to come is newer than its last message; one that is silent does not count
+  const from = Math.max(Math.min(...known), Math.max(...known) - mostLateSeconds * 1000);
+  const times = [from, Date.parse(pendingFrom ?? "")].filter((ms) => Number.isFinite(ms));
   const since = times.length === 0 ? 0 : Math.floor(Math.min(...times) / 1000) - slackSeconds;
   return { since: Math.max(0, since), stdout, stderr };
 }

@@ -1,6 +1,6 @@
 /** Reads one container's log: follows it while it runs, to the last line when it has ended, and goes on where it was. */
 import { exponentialDelay } from "#src/lib/backoff.ts";
-import { type Clock, timestamp } from "#src/lib/clock.ts";
+import { type Cancel, type Clock, timestamp } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 
@@ -13,6 +13,13 @@ import { formatPosition, parsePosition } from "./position.ts";
 const openWithinMs = 10_000;
 /** How soon lines that nobody could take are offered again. */
 const againMs = 100;
+/**
+ * Held back for so long, a stream is closed, and read again from its position when there is room: the engine would wait
+ * in the middle of a file that it may throw away meanwhile.
+ */
+const patienceMs = 5_000;
+/** How soon it is looked for room then. */
+const roomEveryMs = 1_000;
 /** Between two attempts, when a log ends or can't be opened although its container runs. */
 const retryBaseMs = 100;
 const retryCeilingMs = 30_000;
@@ -44,22 +51,29 @@ export type Reader = {
   ended(): void;
   /** Settles when nothing more is to be read. */
   settled(): Promise<void>;
+  /** The container and its log are gone: what was not read by now is lost, and counted. */
+  gone(): void;
   stop(): void;
 };
 
-type Outcome = "ended" | "failed" | "unreadable";
+/** `held`: nobody takes lines */
+type Outcome = "ended" | "failed" | "held" | "unreadable";
 
 export function createReader(options: ReaderOptions, { engine, output, clock, log, onData }: World): Reader {
   const { id, name, source, tty, old } = options;
   let live = false;
   let stopped = false;
   let failures = 0;
+  /** lines were offered in vain, and wait in the engine */
+  let held = false;
   let running: Promise<void> | undefined;
   /** it was started in the moment in which its reading ended */
   let again = false;
   let stream: EngineStream | undefined;
   /** ends the reading under way */
   let abandon: (() => void) | undefined;
+  /** offers the lines that wait once more, whether they are wanted or not */
+  let insist: (() => void) | undefined;
   /** ends a wait */
   let wake: (() => void) | undefined;
 
@@ -80,15 +94,19 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
     let lines: ContainerLine[] = [];
     let over: Outcome | undefined;
     let waiting = false;
+    let waitedMs = 0;
+    let cancelAgain: Cancel | undefined;
     const collect = (of: "stdout" | "stderr", message: Buffer): void => assembler.take(of, message, lines);
 
-    const hand = (): void => {
-      if (stopped) return;
+    const hand = (insisting = false): void => {
+      cancelAgain?.();
+      if (stopped || over === "held") return;
       const position = assembler.position();
       const taken =
         lines.length === 0 ||
         position === undefined ||
-        (output.ready() &&
+        // what has come to its end may be gone from the engine by the time that there is room
+        ((insisting || over !== undefined || output.ready()) &&
           output.takeContainer({
             source,
             container: name,
@@ -97,16 +115,30 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
             position: formatPosition(position),
           }));
       if (!taken) {
+        waitedMs += againMs;
+        if (waitedMs > patienceMs && over === undefined) {
+          over = "held";
+          stream?.close();
+          ended.resolve(over);
+          return;
+        }
         stream?.pause();
         waiting = true;
-        clock.after(againMs, hand);
+        cancelAgain = clock.after(againMs, () => hand());
         return;
       }
+      const gap = assembler.takeGap();
+      if (gap !== undefined) output.missed(source, gap.from, gap.to);
       if (lines.length > 0) failures = 0;
+      if (lines.length > 0 || over === "ended") held = false;
+      waitedMs = 0;
       lines = [];
       if (waiting) stream?.resume();
       waiting = false;
       if (over !== undefined) ended.resolve(over);
+    };
+    insist = () => {
+      if (waiting) hand(true);
     };
     const finish = (outcome: Outcome): void => {
       over = outcome;
@@ -153,11 +185,29 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
     for (;;) {
       const followed = live;
       const outcome = await readOnce(followed);
-      if (stopped || outcome === "unreadable") return;
+      if (stopped) return;
+      if (outcome === "unreadable") {
+        miss();
+        return;
+      }
+      if (outcome === "held") {
+        held = true;
+        if (await room()) continue;
+        return;
+      }
       if (outcome === "ended" && !followed && !live) return;
       // it ended or began while it was read: at once, for what is left
       if (outcome === "ended" && followed !== live) continue;
       await pause(exponentialDelay(retryBaseMs, retryCeilingMs, failures++));
+    }
+  }
+
+  /** Waits until lines are taken again. @returns false: it was stopped first */
+  async function room(): Promise<boolean> {
+    for (;;) {
+      if (stopped) return false;
+      if (output.ready()) return true;
+      await pause(roomEveryMs);
     }
   }
 
@@ -183,6 +233,27 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
       (error) => log.error(`reading the log of container ${name} failed: ${reasonOf(error)}`),
     );
   }
+  function stop(): void {
+    stopped = true;
+    stream?.close();
+    stream = undefined;
+    abandon?.();
+    wake?.();
+  }
+
+  /** What waits in the engine will not come any more. */
+  function miss(): void {
+    if (held) output.missed(source, newestTaken(), timestamp(clock.now()));
+    held = false;
+  }
+
+  /** Time of the newest line that was taken; now, when there was none. */
+  function newestTaken(): string {
+    const { stdout, stderr } = parsePosition(output.containerPosition(id) ?? "") ?? {};
+    const newest = [stdout?.at ?? "", stderr?.at ?? ""].sort()[1];
+    return newest === undefined || newest === "" ? timestamp(clock.now()) : newest;
+  }
+
   return {
     follow() {
       live = true;
@@ -194,16 +265,15 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
     ended() {
       live = false;
       again = false;
+      insist?.();
       failures = 0;
       wake?.();
     },
     settled: async () => await running?.catch(() => {}),
-    stop() {
-      stopped = true;
-      stream?.close();
-      stream = undefined;
-      abandon?.();
-      wake?.();
+    gone() {
+      miss();
+      stop();
     },
+    stop,
   };
 }

@@ -1,6 +1,7 @@
 /**
- * Figures of all running containers. One-shot answers, asked for when somebody looks, and not a stream a container: a
- * hundred streams keep the engine busy every second (see the figures below), these only every heartbeat.
+ * Figures of all running containers. One-shot answers, asked for when somebody looks, and not a stream a container, since
+ * the engine makes an answer a second for each stream. Measured for 100 idle containers (test/bench/containers.ts), in
+ * percent of one core: asked every 10 s, 0.8 of the engine and 0.35 of the agent; streams, 5.8 and 0.65.
  */
 import type { Clock } from "#src/lib/clock.ts";
 import { reasonOf } from "#src/protocol/fault.ts";

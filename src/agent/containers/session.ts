@@ -7,10 +7,11 @@ import { keep } from "#src/lib/keep.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { check, z } from "#src/protocol/schema.ts";
 
-import { type Omens, asksToEnd, causeOfDeath, noOmens } from "./deaths.ts";
+import { asksToEnd, noOmens } from "./deaths.ts";
 import type { Engine, EngineStream } from "./engine.ts";
 import { type Happening, createLineCutter, eventsPath, readHappening } from "./happening.ts";
 import { type Container, readContainer } from "./inspect.ts";
+import { type Entry, createNews, lastLines } from "./news.ts";
 import type { EventPort, LinesPort, LogPort } from "./ports.ts";
 import { type Reader, createReader } from "./reader.ts";
 
@@ -19,26 +20,11 @@ const answerWithinMs = 10_000;
 const oldestApi = [1, 24] as const;
 /** Containers that are asked about at once. */
 const atOnce = 8;
-const tailLines = 20;
-/** How long the news of a death waits for the container's last lines. */
-const lastLinesWithinMs = 10_000;
-/** The engine may tell of the memory limit only after the death that it caused. */
-const lateOomMs = 500;
-/** A container that lives on so long after something in it was killed for memory did not die of it. */
-const survivedAfterMs = 2_000;
 /** Since when containers are watched on this host: under this name among the positions. */
 const watchedSince = "watched-since";
 
 /** What outlives a connection. */
 export type Known = Map<string, Entry>;
-export type Entry = {
-  container: Container;
-  omens: Omens;
-  reader: Reader | undefined;
-  /** monotonic ms of the last time that something in it was killed for memory */
-  oomAt: number;
-};
-
 export type SessionWorld = {
   readonly clock: Clock;
   readonly log: LogPort;
@@ -71,7 +57,8 @@ export async function openSession(
   world: SessionWorld,
   onEnd: () => void,
 ): Promise<Session> {
-  const { clock, log, output, events, chosen } = world;
+  const { clock, log, output, chosen } = world;
+  const news = createNews(world);
   const { ApiVersion } = check(version, await bare.get("/version", answerWithinMs), "the engine's version");
   const [major = 0, minor = 0] = ApiVersion.split(".").map(Number);
   if (major < oldestApi[0] || (major === oldestApi[0] && minor < oldestApi[1])) {
@@ -131,7 +118,13 @@ export async function openSession(
     const entry = known.get(id);
     if (container === undefined) return entry;
     if (entry === undefined) {
-      const made: Entry = { container, omens: noOmens, reader: undefined, oomAt: Number.NEGATIVE_INFINITY };
+      const made: Entry = {
+        container,
+        omens: noOmens,
+        reader: undefined,
+        oomAt: Number.NEGATIVE_INFINITY,
+        told: container.health,
+      };
       known.set(id, made);
       return made;
     }
@@ -147,43 +140,10 @@ export async function openSession(
     entry.reader.follow();
   }
 
-  function tailOf({ source, id }: Container): string[] {
-    return output.containerTail(source, id, tailLines);
-  }
-
-  const facts = (container: Container) => ({
-    at: timestamp(clock.now()),
-    container: container.name,
-    containerId: container.id,
-    source: container.source,
-    image: container.image,
-  });
-
-  /** Tells of a death, after the last lines have been read. */
-  async function mourn(entry: Entry, exitCode: number | null, observed: boolean): Promise<void> {
-    const { container, omens, reader } = entry;
-    const { at, ...rest } = facts(container);
-    const diedAt = clock.monotonic();
-    const { cause: seen, signal } = causeOfDeath(exitCode, omens, container.oomKilled, diedAt);
-    entry.omens = noOmens;
-    if (seen === "killed" && signal === "SIGKILL") await within(new Promise(() => {}), lateOomMs);
-    await within(reader?.settled() ?? Promise.resolve(), lastLinesWithinMs);
-    const cause = seen === "killed" && entry.oomAt >= diedAt ? "oom" : seen;
-    const fact = { cause, exitCode, signal, observed, tail: tailOf(container) };
-    events.emit({ type: "container.died", at, ...rest, ...fact });
-  }
-
-  async function within(promise: Promise<void>, ms: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const cancel = clock.after(ms, () => late.resolve());
-    await Promise.race([promise, late.promise]);
-    cancel();
-  }
-
   /** A container is gone for good: when its last lines are read, its place is no longer needed. */
   async function forget(reader: Reader | undefined): Promise<void> {
-    await within(reader?.settled() ?? Promise.resolve(), lastLinesWithinMs);
-    reader?.stop();
+    await lastLines(clock, reader);
+    reader?.gone();
     if (!closed) output.keepContainerPositions(new Set([...known.keys(), watchedSince]));
   }
 
@@ -202,16 +162,24 @@ export async function openSession(
           readLog(entry);
         }
         const learnt = await learn(id);
+        // whatever its health is by now (Podman tells of a start a while later) nobody has been told
+        if (learnt !== undefined) learnt.told = null;
         if (learnt !== undefined && learnt.container.running) readLog(learnt);
         return;
       }
+      case "stop":
+        // Podman's only word of it, when it says one: before the end; Docker's comes behind `kill` and the end
+        if (entry?.container.running === true) entry.omens = { ...entry.omens, askedAt: clock.monotonic() };
+        return;
       case "kill":
         if (entry !== undefined && asksToEnd(attributes["signal"] ?? "", entry.container.stopSignal)) {
           entry.omens = { ...entry.omens, askedAt: clock.monotonic() };
         }
         return;
       case "oom":
-        if (entry !== undefined) oomed(id, entry);
+        if (entry !== undefined) {
+          news.memory(entry, () => (closed ? undefined : known.get(id)?.container));
+        }
         return;
       case "die": {
         const code = Number(attributes["exitCode"] ?? Number.NaN);
@@ -219,7 +187,7 @@ export async function openSession(
         entry?.reader?.ended();
         const learnt = await learn(id);
         if (learnt === undefined) return;
-        background(mourn(learnt, Number.isInteger(code) ? code : learnt.container.exitCode, true));
+        background(news.death(learnt, Number.isInteger(code) ? code : learnt.container.exitCode, true));
         return;
       }
       case "destroy":
@@ -234,29 +202,13 @@ export async function openSession(
     }
   }
 
-  function oomed(id: string, entry: Entry): void {
-    entry.omens = { ...entry.omens, oom: true };
-    entry.oomAt = clock.monotonic();
-    const { startedAt } = entry.container;
-    clock.after(survivedAfterMs, () => {
-      const now = known.get(id)?.container;
-      if (closed || !now?.running || now.startedAt !== startedAt) return;
-      events.emit({ type: "container.oom", ...facts(now), tail: tailOf(now) });
-    });
-  }
-
-  async function healthChanged(id: string, health: string): Promise<void> {
-    const before = known.get(id)?.container.health ?? null;
+  async function healthChanged(id: string, said: string): Promise<void> {
     const entry = await learn(id);
     if (entry === undefined) return;
-    const { container } = entry;
-    if (health === "unhealthy" && before !== "unhealthy") {
-      const { output: said, failures } = container.check;
-      const fact = { check: said, failures, tail: tailOf(container) };
-      events.emit({ type: "container.unhealthy", ...facts(container), ...fact });
-    } else if (health === "healthy" && before === "unhealthy") {
-      events.emit({ type: "container.healthy", ...facts(container), tail: tailOf(container) });
-    }
+    // Podman says that it changed, not to what
+    const health = said === "" ? entry.container.health : said;
+    news.health(entry.container, entry.told, health ?? "none");
+    entry.told = health;
   }
 
   /** Makes what is known agree with what is there, and tells what happened in between. */
@@ -266,7 +218,7 @@ export async function openSession(
     if (entry === undefined) return;
     const { container } = entry;
     if (before?.running === true && (!container.running || container.startedAt !== before.startedAt)) {
-      background(mourn(entry, container.running ? null : container.exitCode, false));
+      background(news.death(entry, container.running ? null : container.exitCode, false));
     }
     if (container.running) readLog(entry);
     else if (output.containerPosition(id) !== undefined || Date.parse(container.startedAt ?? "") >= firstWatch) {

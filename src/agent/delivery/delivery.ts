@@ -48,9 +48,24 @@ export function createDelivery(
   };
   const spool = createSpool(
     { ...options, path: options.bufferPath },
-    { clock, log: spoolLog, limited: () => !sender.online(), onTaken: (source, ndjson) => recent.add(source, ndjson) },
+    {
+      clock,
+      log: spoolLog,
+      limited: () => !sender.online(),
+      // without a hub nobody will ever take them
+      keepsContainers: () => connection !== null,
+      onTaken: (source, ndjson) => recent.add(source, ndjson),
+    },
   );
-  const sender = createSender({ spool, client, clock, log, connection, onAcknowledged: tellDrops });
+  const sender = createSender({
+    spool,
+    client,
+    userAgent: options.userAgent,
+    clock,
+    log,
+    connection,
+    onAcknowledged: tellDrops,
+  });
   const beat = createBeat({
     client,
     clock,
@@ -66,7 +81,7 @@ export function createDelivery(
   function tellDrops(): void {
     const lost = spool.takeDrops();
     if (lost === undefined) return;
-    log.warn(`${lost.total} entries were dropped while the hub was away`);
+    log.warn(`${lost.total} entries were dropped`);
     emit({ type: "logs.dropped", at: timestamp(clock.now()), ...lost });
     // at once, or a kill before the next acknowledgement would have it told again
     spool.save();
@@ -152,6 +167,15 @@ export function createDelivery(
     },
     ready: () => !sender.online() || spool.counts().bytes < holdBytes,
     position: (source, stream) => spool.position(source, stream),
+    readyForContainers() {
+      if (connection === null) return true;
+      if (!sender.online()) return !spool.containersAreFull();
+      return spool.counts().bytes < Math.min(holdBytes, options.maxBytes / 2);
+    },
+    missedOfContainer(source, from, to) {
+      log.warn(`the engine had thrown lines of ${source} away before they were read, written from ${from} to ${to}`);
+      spool.countMissed(source, Date.parse(from), Date.parse(to));
+    },
     takeContainer(chunk) {
       if (spool.takeContainer(chunk)) {
         taken();

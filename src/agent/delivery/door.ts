@@ -79,6 +79,10 @@ export type Delivery = {
   forget(source: string): void;
   tail(source: string, lines: number): string[];
 
+  /** Whether lines of containers are wanted now; not when their share of the buffer is used up while the hub is away. */
+  readyForContainers(): boolean;
+  /** The engine no longer has all lines of a source: some between these two times (RFC 3339) were never read. */
+  missedOfContainer(source: string, from: string, to: string): void;
   /** Takes lines of a container whole, with their position, or not at all (false): then they may be given again. */
   takeContainer(chunk: ContainerChunk): boolean;
   /** The position of the last chunk of a container that was taken, also by an earlier agent. */

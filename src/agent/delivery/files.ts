@@ -37,6 +37,8 @@ export type BufferFiles = {
   /** Nothing in `segment` is wanted any more. `beforeLoss` runs before the file goes or is emptied. */
   discard(segment: Segment, beforeLoss: () => void): void;
   sync(): void;
+  /** Bytes of all files, wanted or not. */
+  size(): number;
   /** Syncs and closes every file. */
   close(): void;
 };
@@ -135,6 +137,11 @@ export function createBufferFiles(path: string, overflowDir: string, log: Log): 
     },
     sync() {
       for (const segment of segments) syncSegment(segment);
+    },
+    size() {
+      let bytes = 0;
+      for (const segment of segments) bytes += segment.size;
+      return bytes;
     },
     close() {
       for (const segment of segments) {

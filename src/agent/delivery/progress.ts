@@ -19,8 +19,10 @@ const schema = z.object({
   bootId: z.string(),
   /** every entry up to this number is acknowledged or dropped */
   acknowledged: z.number(),
-  /** every log entry (not event) up to this number was dropped or acknowledged */
+  /** every line of a script up to this number was dropped or acknowledged, and so each entry by hand */
   droppedUpTo: z.number(),
+  /** the same for lines of containers, which are only dropped where no hub is configured */
+  containersDroppedUpTo: z._default(z.number(), 0),
   totals: z.object({ acknowledged: z.number(), dropped: z.number() }),
   /** dropped since the last `logs.dropped` event, by source; times in milliseconds */
   drops: z.record(z.string(), drops),

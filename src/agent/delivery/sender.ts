@@ -1,27 +1,30 @@
-/** Sends what the spool holds, one batch at a time and in order, and tells the spool what the hub has. */
+/** Sends what the spool holds, in order, and tells the spool what the hub has. */
 import { ladderDelay } from "#src/lib/backoff.ts";
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 
-import type { Answer, Client, Request } from "./client.ts";
+import type { Batch } from "./batches.ts";
+import { type Flight, type Ready, bytesOf, createCarrier } from "./carrier.ts";
+import type { Answer, Client } from "./client.ts";
 import type { Connection } from "./door.ts";
-import type { Batch, Spool } from "./spool.ts";
+import type { Spool } from "./spool.ts";
+import { createStream } from "./stream.ts";
 
 /** A batch waits this long for company, unless it is large. */
 const gatherMs = 250;
 /** NDJSON bytes that are worth a request of their own, and the most in one. */
 const promptBytes = 256 * 1024;
 const maxBatchBytes = 2 * 1024 * 1024;
-/** Below this compression costs more than it saves. */
-const compressFromBytes = 1024;
 const retryLadderMs = [5_000, 10_000, 30_000, 60_000] as const;
 /** A hub that acknowledges nothing for so long counts as away. */
 export const awayAfterMs = 5_000;
 const refusedSaidEveryMs = 60_000;
 
-/** A batch with its request; `bytes` is its size as NDJSON. */
-type Ready = { readonly batch: Batch; readonly request: Request; readonly bytes: number };
-
-type Log = { info(message: string): void; warn(message: string): void; error(message: string): void };
+type Log = {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+};
 
 export type SenderStatus = {
   readonly state: "off" | "online" | "away" | "refused";
@@ -48,6 +51,7 @@ export type Sender = {
 export function createSender(world: {
   readonly spool: Spool;
   readonly client: Client;
+  readonly userAgent: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly connection: Connection | null;
@@ -70,7 +74,20 @@ export function createSender(world: {
   let stopping = false;
   let started = false;
   let batchLimit = maxBatchBytes;
-  let current: AbortController | undefined;
+  const stream = createStream({
+    userAgent: world.userAgent,
+    clock,
+    log,
+    connection,
+    onOpen() {
+      // the hub is there: what waits for the next attempt goes now
+      failures = 0;
+      nextAttemptMs = null;
+      if (spool.counts().entries > 0) run();
+    },
+    onRefused: refuse,
+  });
+  const carrier = createCarrier(client, stream);
 
   function scheduleIn(delayMs: number): void {
     cancelTimer?.();
@@ -98,55 +115,60 @@ export function createSender(world: {
       });
   }
 
-  /** While one batch is on its way, the next one is made ready; but only one is ever on its way, so order is kept. */
+  /** While batches are on their way, the next one is made ready. */
   async function sendAll(to: Connection): Promise<void> {
-    let next: Promise<Ready | undefined> | undefined = prepare(to, 0);
+    let flights: Flight[] = [];
+    let next: Ready | undefined;
     try {
       for (;;) {
-        const ready = await next;
-        next = undefined;
+        if (next === undefined && (flights.length === 0 || isEnoughBehind(flights))) {
+          const batch = spool.peek(batchLimit, flights.at(-1)?.batch.last ?? 0);
+          if (batch !== undefined) next = await carrier.prepare(batch, to);
+        }
         if (connection !== to) return;
-        if (ready === undefined) {
+        if (next !== undefined && carrier.mayFollow(flights, next)) {
+          waitingSince ??= clock.monotonic();
+          flights.push(carrier.send(next, to));
+          next = undefined;
+          continue;
+        }
+        const [oldest] = flights;
+        if (oldest === undefined) {
           waitingSince = undefined;
           return;
         }
-        const { batch, request, bytes } = ready;
-        waitingSince ??= clock.monotonic();
-        current = new AbortController();
-        const answering = client(to, request, current);
-        if (spool.counts().bytes - bytes >= promptBytes) next = prepare(to, batch.last);
-        const answer = await answering;
-        current = undefined;
+        const answer = await oldest.answer;
+        flights.shift();
+        const { batch, bytes } = oldest;
         sent += batch.count;
         // what another hub, or another token, was told says nothing about the one in use now
         if (connection !== to && answer.kind !== "ok") return;
-        if (!handle(answer, batch, bytes)) return;
+        if (oldest.framed && answer.kind === "unacceptable") {
+          carrier.avoidStream(flights.at(-1)?.batch.last ?? batch.last);
+        }
+        if (!handle(answer, oldest)) return;
         if (answer.kind !== "ok") {
-          await next;
+          flights = [];
           next = undefined;
         }
         // a trickle gathers again before the next request
-        if (next === undefined && answer.kind === "ok" && bytes < promptBytes && batchLimit === maxBatchBytes) {
-          if (!stopping && spool.counts().bytes < promptBytes) return;
-        }
-        next ??= prepare(to, 0);
+        if (flights.length > 0 || next !== undefined || answer.kind !== "ok") continue;
+        if (bytes < promptBytes && batchLimit === maxBatchBytes && !stopping && spool.counts().bytes < promptBytes)
+          return;
       }
     } finally {
-      await next;
+      if (flights.some(({ framed }) => framed)) stream.drop("it was not waited for");
       spool.release();
     }
   }
 
-  /** The next batch behind number `after`, ready to be sent. */
-  async function prepare(to: Connection, after: number): Promise<Ready | undefined> {
-    const batch = spool.peek(batchLimit, after);
-    if (batch === undefined) return undefined;
-    const bytes = batch.bytes.length;
-    return { batch, bytes, request: await requestFor(batch, to) };
+  /** Whether what waits behind the batches on their way is worth one more. */
+  function isEnoughBehind(flights: readonly Flight[]): boolean {
+    return carrier.hasRoom(flights) && spool.counts().bytes - bytesOf(flights) >= promptBytes;
   }
 
   /** @returns whether to go on at once */
-  function handle(answer: Answer, batch: Batch, bytes: number): boolean {
+  function handle(answer: Answer, { batch, bytes, framed }: Flight): boolean {
     if (answer.kind === "ok") {
       spool.acknowledge(batch);
       if (failures > 0 || refused) log.info(`the hub acknowledges again, ${spool.counts().entries} entries wait`);
@@ -161,18 +183,17 @@ export function createSender(world: {
     }
     spool.release();
     lastError = answer.reason;
-    if (answer.kind === "unacceptable") return divide(batch, bytes, answer.reason);
-    if (answer.kind === "refused") {
-      refused = true;
-      if (clock.monotonic() - refusedSaidAt >= refusedSaidEveryMs) {
-        refusedSaidAt = clock.monotonic();
-        log.error(
-          `${answer.reason}: the token was rotated or revoked; entries are kept, put a new one into config.json`,
-        );
-      }
-    }
+    if (answer.kind === "unacceptable") return framed || divide(batch, bytes, answer.reason);
+    if (answer.kind === "refused") refuse(answer.reason);
     retry(answer.reason, answer.kind === "later" ? answer.retryAfterMs : undefined);
     return false;
+  }
+
+  function refuse(reason: string): void {
+    refused = true;
+    if (clock.monotonic() - refusedSaidAt < refusedSaidEveryMs) return;
+    refusedSaidAt = clock.monotonic();
+    log.error(`${reason}: the token was rotated or revoked; entries are kept, put a new one into config.json`);
   }
 
   /** A batch that the hub will never take is halved until the entry that it objects to stands alone. */
@@ -226,14 +247,20 @@ export function createSender(world: {
       lastError = null;
       cancelTimer?.();
       cancelTimer = undefined;
+      carrier.avoidStream(0);
+      stream.connect(next);
       if (running === undefined) run();
     },
     async stop(withinMs) {
       stopping = true;
       cancelTimer?.();
       if (connection !== null && started && failures === 0) run();
-      const cancel = clock.after(withinMs, () => current?.abort());
+      const cancel = clock.after(withinMs, () => {
+        carrier.abort();
+        stream.stop();
+      });
       await running;
+      stream.stop();
       cancel();
       cancelTimer?.();
       cancelTimer = undefined;
@@ -248,24 +275,4 @@ export function createSender(world: {
       sent,
     }),
   };
-}
-
-async function requestFor(batch: Batch, to: Connection): Promise<Request> {
-  if (batch.kind === "event") return { path: "/api/v1/agent/events", body: eventBody(batch), headers: jsonHeaders };
-  const path = "/api/v1/agent/logs";
-  // the numbers name the batch: the same entries have the same name however often they are sent
-  const headers = {
-    "content-type": "application/x-ndjson",
-    "x-batch-id": `${to.serverId}-${batch.first}-${batch.last}`,
-  };
-  if (batch.bytes.length < compressFromBytes) return { path, body: new Uint8Array(batch.bytes), headers };
-  const body = new Uint8Array(await Bun.zstdCompress(batch.bytes, { level: 1 }));
-  return { path, body, headers: { ...headers, "content-encoding": "zstd" } };
-}
-
-const jsonHeaders = { "content-type": "application/json" };
-
-function eventBody(batch: Batch): string {
-  const { seq, event } = JSON.parse(Buffer.from(batch.bytes).toString()) as { seq: number; event: object };
-  return JSON.stringify({ ...event, seq });
 }

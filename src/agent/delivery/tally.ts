@@ -4,6 +4,7 @@
  */
 import { reasonOf } from "#src/protocol/fault.ts";
 
+import type { Kind } from "./backlog.ts";
 import { type Drops, addDrop, subtractDrop, tellDrops } from "./drops.ts";
 import type { Home } from "./home.ts";
 import { type Progress, readProgress } from "./progress.ts";
@@ -18,11 +19,11 @@ export type Tally = {
   save(): void;
   close(): void;
   /** Whether an entry that is found on disk has been acknowledged or dropped already. */
-  isGone(seq: number, event: boolean): boolean;
+  isGone(seq: number, kind: Kind): boolean;
   /** The number to go on from, when `newest` is the highest one found on disk; 0: none. */
   lastSeq(newest: number, nowMs: number): number;
   acknowledgedUpTo(seq: number): void;
-  droppedUpTo(seq: number): void;
+  droppedUpTo(seq: number, kind: "lines" | "containers"): void;
   countAcknowledged(entries: number): void;
   /** `source` undefined: nobody knows of which. */
   countDropped(entries: number, of?: { readonly source: string; readonly from: number; readonly to: number }): void;
@@ -52,6 +53,7 @@ export function createTally(bootId: string, log: Log): Tally {
     bootId,
     acknowledged: 0,
     droppedUpTo: 0,
+    containersDroppedUpTo: 0,
     totals: { acknowledged: 0, dropped: 0 },
     drops: {},
     positions: {},
@@ -87,9 +89,13 @@ export function createTally(bootId: string, log: Log): Tally {
       home?.progressFile.close();
       home = undefined;
     },
-    isGone: (seq, event) => seq <= progress.acknowledged || (!event && seq <= progress.droppedUpTo),
+    isGone(seq, kind) {
+      const dropped = { lines: progress.droppedUpTo, containers: progress.containersDroppedUpTo, events: 0 };
+      return seq <= Math.max(progress.acknowledged, dropped[kind]);
+    },
     lastSeq(newest, nowMs) {
-      const highest = Math.max(newest, progress.acknowledged, progress.droppedUpTo);
+      const { acknowledged, droppedUpTo, containersDroppedUpTo } = progress;
+      const highest = Math.max(newest, acknowledged, droppedUpTo, containersDroppedUpTo);
       // a buffer that begins anew must not use numbers again that the hub has seen from an earlier one
       if (highest === 0) return nowMs * 1000;
       return rebooted ? highest + seqJump : highest;
@@ -97,8 +103,9 @@ export function createTally(bootId: string, log: Log): Tally {
     acknowledgedUpTo(seq) {
       progress.acknowledged = Math.max(progress.acknowledged, seq);
     },
-    droppedUpTo(seq) {
-      progress.droppedUpTo = Math.max(progress.droppedUpTo, seq);
+    droppedUpTo(seq, kind) {
+      if (kind === "lines") progress.droppedUpTo = Math.max(progress.droppedUpTo, seq);
+      else progress.containersDroppedUpTo = Math.max(progress.containersDroppedUpTo, seq);
     },
     countAcknowledged(entries) {
       progress.totals.acknowledged += entries;

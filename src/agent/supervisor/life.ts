@@ -6,65 +6,20 @@ import { type Cancel, timestamp } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import type { Exit } from "#src/protocol/event.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import type { ScriptStatus } from "#src/protocol/heartbeat.ts";
-import type { Problem } from "#src/protocol/ipc.ts";
 import type { Script } from "#src/protocol/scripts.ts";
 
-import type { Decision } from "./adopt.ts";
+import { createBook } from "./book.ts";
 import { type Capture, createCapture } from "./capture.ts";
 import { describeExit, eventsOf, lineOf, tailLines } from "./crash.ts";
-import type { CapturePipes } from "./output.ts";
 import { type Verdict, judgeCrash } from "./policy.ts";
-import type { EventPort, LogPort, OutputPort } from "./ports.ts";
+import type { Life, LifeListener, LifeWorld } from "./life-door.ts";
 import { launch } from "./process.ts";
-import type { ProcessName } from "./processes.ts";
-import { type Run, type RunWorld, beginRun, prepareRun, resumeRun } from "./run.ts";
-import { type Records, type ScriptRecord, definitionHash } from "./state.ts";
+import { type Run, beginRun, prepareRun, resumeRun } from "./run.ts";
+import { type ScriptRecord, definitionHash } from "./state.ts";
 import { statusOf } from "./status.ts";
 import { type Effect, type Happening, type Machine, step } from "./table.ts";
 import { problemsOf } from "./trouble.ts";
 import type { Ended } from "./wait.ts";
-
-export type LifeWorld = RunWorld & {
-  readonly records: Records;
-  readonly pipes: CapturePipes;
-  readonly output: OutputPort;
-  readonly events: EventPort;
-  readonly log: LogPort;
-  readonly random: () => number;
-  readonly inherit: Readonly<Record<string, string>>;
-  /** of the daemon's run folder: begins the id of each run, so that two daemons on a machine keep apart */
-  readonly instance: string;
-};
-
-/** Whom a life tells what becomes of orders. */
-export type LifeListener = {
-  started(pid: number): void;
-  startFailed(fault: Fault): void;
-  stopped(): void;
-};
-
-export type Life = {
-  machine(): Machine;
-  script(): Script;
-  /** New settings, for the next start. */
-  setScript(next: Script): void;
-  pid(): number | undefined;
-  tell(happening: Happening): void;
-  /** A person's order: counts begin again. */
-  resetCounts(): void;
-  status(): ScriptStatus;
-  problems(): Problem[];
-  /** The processes that survived SIGKILL at the last stop, in words. */
-  stuck(): string | undefined;
-  restore(record: ScriptRecord, decision: Decision, leader: ProcessName | undefined): void;
-  /** A stop under way, or to come, kills at this time of the monotonic clock at the latest. */
-  hurry(killAtMs: number): void;
-  /** Is over. `next`: the record and the pipes stay for the next daemon; `anew`: only the pipes do; `nothing` stays. */
-  close(leave: "next" | "anew" | "nothing"): void;
-  closed(): boolean;
-  sample(all: Parameters<Run["sample"]>[0]): void;
-};
 
 /** The life of a script that is not started yet. */
 export function createLife(world: LifeWorld, initial: Script, listener: LifeListener): Life {
@@ -87,7 +42,8 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
   let problem: string | null = null;
   let notes: readonly string[] = [];
   let stuck: string | undefined;
-  let unwritten: string | undefined;
+
+  const book = createBook(world.records, (why) => log.error(`script ${name}: its state can't be written: ${why}`));
 
   function tell(happening: Happening): void {
     if (closed) return;
@@ -100,7 +56,7 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
     machine = taken.machine;
     if (machine.state !== "waiting") nextRestartAtMs = null;
     if (happening === "due") automatic = true;
-    if (machine.state !== before.state || machine.wanted !== before.wanted) write();
+    if (machine.state !== before.state || machine.wanted !== before.wanted) book.write(record);
     for (const effect of taken.effects) carryOut(effect);
     if (machine.state === "stopped") listener.stopped();
   }
@@ -139,7 +95,7 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
       // written before the spawn: a daemon killed in between is followed by one that finds the process by its mark
       const beginning = prepareRun(clock, id, cgroup);
       run = beginRun(world, beginning, undefined);
-      write();
+      book.write(record);
       const child = launch({ script, runId: id, cgroup, pipes: capture?.pipes, inherit: world.inherit });
       pid = child.pid;
       // the child is not waited for before this returns, so that it is there even if it has ended
@@ -231,16 +187,6 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
     run = undefined;
   }
 
-  function write(): void {
-    try {
-      world.records.write(record());
-      unwritten = undefined;
-    } catch (error) {
-      if (unwritten === undefined) log.error(`script ${name}: its state can't be written: ${reasonOf(error)}`);
-      unwritten = reasonOf(error);
-    }
-  }
-
   function record(): ScriptRecord {
     return {
       format: 1,
@@ -280,7 +226,7 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
       gaveUp = false;
     },
     status: () => statusOf({ name, machine, run, crashes, restarts, lastExit, nextRestartAtMs, problem }),
-    problems: () => problemsOf(name, { problem, notes, stuck, unwritten, gaveUp, crashes }),
+    problems: () => problemsOf(name, { problem, notes, stuck, unwritten: book.unwritten(), gaveUp, crashes }),
     stuck: () => stuck,
     restore(left, decision, leader) {
       ({ crashes, restarts, lastExit, definition } = left);
@@ -323,7 +269,7 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
     hurry: (killAtMs) => run?.tree.hurry(killAtMs),
     close(what) {
       if (closed) return;
-      if (what === "next") write();
+      if (what === "next") book.write(record);
       closed = true;
       cancelRestart?.();
       run?.unfollow();
@@ -338,7 +284,7 @@ export function createLife(world: LifeWorld, initial: Script, listener: LifeList
       // what a script had left behind when it ended has now ended as well
       if (members > 0 || !run.ended || ending || run.tree.members().length > 0) return;
       leave();
-      write();
+      book.write(record);
     },
   };
 }

@@ -10,13 +10,14 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { makeFolder, removeIfThere } from "#src/lib/files.ts";
-import { growPipe, makeFifo, openInotify, pipeContent, setCloseOnExec, watchOnce } from "#src/lib/libc.ts";
+import { growPipe, makeFifo, pipeContent, setCloseOnExec } from "#src/lib/libc.ts";
 import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
 import { cutLines, maxLineBytes } from "./lines.ts";
 import type { CapturePipes, CapturedPipe, DescriptorStore } from "./output.ts";
 import type { CapturedStream, LogPort, OutputPort } from "./ports.ts";
+import { createWatches } from "./watches.ts";
 
 /** What the pipe holds while nobody reads: 1 MiB is what an unprivileged process may ask for, 64 KiB what it gets else. */
 const pipeBytes = 1024 * 1024;
@@ -70,48 +71,23 @@ export function createCapturePipes(world: World): CapturePipes {
   const { output, clock, log, store } = world;
   const folder = `${world.runDir}/scripts`;
   const pipes = new Set<Pipe>();
-  const watches = new Map<number, Pipe>();
-  let inotify: { readonly fd: number; readonly reader: ReadableStreamDefaultReader<Uint8Array> } | undefined;
+  const watches = createWatches<Pipe>(
+    log,
+    (pipe) => {
+      pipe.watched = false;
+      pipe.quiet = 0;
+    },
+    look,
+  );
   let cancelLook: Cancel | undefined;
   let busy = false;
 
-  /** @returns the inotify descriptor, or -1: fs.inotify.max_user_instances is reached, and pipes are looked at instead */
-  function startWatching(): number {
-    if (inotify !== undefined) return inotify.fd;
-    const fd = openInotify();
-    if (fd === -1) return -1;
-    const reader = Bun.file(fd).stream().getReader();
-    inotify = { fd, reader };
-    void readWatches(reader).catch((error: unknown) => log.error(`watching pipes failed: ${String(error)}`));
-    return fd;
-  }
-
-  async function readWatches(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      // struct inotify_event: watch (i32), mask, cookie, length of name (u32 each), name; inotify(7)
-      const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-      for (let at = 0; at + 16 <= view.byteLength; at += 16 + view.getUint32(at + 12, true)) {
-        const pipe = watches.get(view.getInt32(at, true));
-        if (pipe === undefined) continue;
-        watches.delete(view.getInt32(at, true));
-        pipe.watched = false;
-        pipe.quiet = 0;
-      }
-      look();
-    }
-  }
-
   /** Watches a quiet pipe; what was written between the last look and the watch shows in the look that follows. */
   function watch(pipe: Pipe): void {
-    const fd = startWatching();
-    const id = fd === -1 ? -1 : watchOnce(fd, pipe.path);
-    if (id === -1) {
+    if (!watches.watch(pipe.path, pipe)) {
       pipe.quiet = 0;
       return;
     }
-    watches.set(id, pipe);
     pipe.watched = true;
     if (turn(pipe) > 0) pipe.quiet = 0;
     else if (pipeContent(pipe.fd) > 0) stuck(pipe);
@@ -260,7 +236,7 @@ export function createCapturePipes(world: World): CapturePipes {
       secure(pipe, Number.POSITIVE_INFINITY);
       pipe.closed = true;
       pipes.delete(pipe);
-      for (const [id, watched] of watches) if (watched === pipe) watches.delete(id);
+      watches.forget(pipe);
       closeSync(fd);
     }
     function drain(): void {
@@ -318,13 +294,7 @@ export function createCapturePipes(world: World): CapturePipes {
         pipe.journal.close();
       }
       pipes.clear();
-      watches.clear();
-      if (inotify === undefined) return;
-      const { fd, reader } = inotify;
-      inotify = undefined;
-      // the stream reads a duplicate of its own
-      closeSync(fd);
-      void reader.cancel().catch((error: unknown) => log.warn(`closing inotify failed: ${String(error)}`));
+      watches.close();
     },
   };
 }

@@ -16,7 +16,7 @@ import { decide } from "./adopt.ts";
 import { type CgroupPlace, findCgroupPlace } from "./cgroup-place.ts";
 import { createCgroups } from "./cgroup.ts";
 import { runMark } from "./environment.ts";
-import type { LifeWorld } from "./life.ts";
+import type { LifeWorld } from "./life-door.ts";
 import { rebuildRecords } from "./lost.ts";
 import type { CapturePipes } from "./output.ts";
 import type { EventPort, LogPort, OutputPort } from "./ports.ts";

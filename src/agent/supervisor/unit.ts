@@ -4,7 +4,8 @@ import type { ScriptStatus } from "#src/protocol/heartbeat.ts";
 import type { Problem } from "#src/protocol/ipc.ts";
 import type { Script } from "#src/protocol/scripts.ts";
 
-import { type Life, type LifeWorld, createLife } from "./life.ts";
+import { createLife } from "./life.ts";
+import type { Life, LifeWorld } from "./life-door.ts";
 import { createQueue } from "./queue.ts";
 import { definitionHash } from "./state.ts";
 

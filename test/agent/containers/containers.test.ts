@@ -39,12 +39,15 @@ function logOf(...lines: readonly string[]): Buffer {
 }
 
 /** The room with everything that it says kept. */
-function openRoom(folder: Folder, options: { logs?: boolean; taking?: () => boolean } = {}) {
-  const { logs = true, taking = () => true } = options;
+function openRoom(
+  folder: Folder,
+  options: { logs?: boolean; taking?: () => boolean; ready?: () => boolean; positions?: Map<string, string> } = {},
+) {
+  const { logs = true, taking = () => true, ready = () => true, positions = new Map<string, string>() } = options;
   const clock = createTestClock();
   const chunks: ContainerChunk[] = [];
   const events: AgentEvent[] = [];
-  const positions = new Map<string, string>();
+  const missed: string[] = [];
   const lines = (): string[] => chunks.flatMap((chunk) => chunk.lines.map(({ message }) => message));
   const quiet = { debug() {}, info() {}, warn() {}, error() {} };
   const room: Containers = createContainers({
@@ -61,7 +64,8 @@ function openRoom(folder: Folder, options: { logs?: boolean; taking?: () => bool
         positions.set(chunk.containerId, chunk.position);
         return true;
       },
-      ready: () => true,
+      ready,
+      missed: (source, from, to) => void missed.push(`${source} ${from} ${to}`),
       containerPosition: (of) => positions.get(of),
       setContainerPosition: (of, position) => void positions.set(of, position),
       keepContainerPositions(ids) {
@@ -76,6 +80,7 @@ function openRoom(folder: Folder, options: { logs?: boolean; taking?: () => bool
     chunks,
     events,
     lines,
+    missed,
     available: () => room.snapshot("heartbeat").docker.available,
     [Symbol.asyncDispose]: async () => room.stop(),
   };
@@ -196,6 +201,98 @@ describe("a container", () => {
     taking = true;
     room.clock.advance(100);
     expect(room.lines()).toEqual(["one"]);
+  });
+
+  // Before, the engine waited in the middle of its log for as long as the hub was away, and what it rotated away
+  // meanwhile was skipped without a word.
+  test("is left alone while there is no room for its lines, and read on from its position when there is", async () => {
+    await using folder = temporaryFolder();
+    await using engine = startFakeEngine(folder.at("docker.sock"));
+    engine.follows = true;
+    engine.containers.set(id, container());
+    engine.logs.set(id, logOf("one"));
+    let room = true;
+    await using held = openRoom(folder, { ready: () => room });
+    held.start();
+    await until(() => held.lines().length === 1, "its first line");
+    const reads = (): string[] => engine.asked.filter((path) => path.includes("/logs"));
+    room = false;
+    engine.logs.set(id, logOf("one", "two"));
+    engine.cut();
+    await until(() => {
+      held.clock.advance(100);
+      return reads().length === 2;
+    }, "its log opened again");
+    await until(() => {
+      held.clock.advance(100);
+      return engine.following() === 0;
+    }, "its log closed");
+    held.clock.advance(60_000);
+    expect(reads()).toHaveLength(2);
+    engine.logs.set(id, logOf("one", "two", "three"));
+    room = true;
+    await until(() => {
+      held.clock.advance(100);
+      return held.lines().length === 3;
+    }, "its lines");
+    expect(held.lines()).toEqual(["one", "two", "three"]);
+    expect(reads().at(-1)).toMatch(/since=\d+/);
+    expect(held.missed).toEqual([]);
+  });
+
+  test("whose engine threw away what was not read, or that is gone itself by then, has its loss counted", async () => {
+    await using folder = temporaryFolder();
+    await using engine = startFakeEngine(folder.at("docker.sock"));
+    engine.follows = true;
+    engine.containers.set(id, container());
+    engine.logs.set(id, logOf("one"));
+    const positions = new Map<string, string>();
+    {
+      await using first = openRoom(folder, { positions });
+      first.start();
+      await until(() => first.lines().length === 1, "its first line");
+    }
+    // rotated meanwhile: what it holds now begins behind what was taken
+    engine.logs.set(id, logOf("one", "two", "three").subarray(logOf("one", "two").length));
+    let room = true;
+    await using second = openRoom(folder, { positions, ready: () => room });
+    second.start();
+    await until(() => second.lines().length === 1, "its next line");
+    expect(second.missed).toEqual(["web 2030-01-01T00:00:00.000000000Z 2030-01-01T00:00:00.000000002Z"]);
+    room = false;
+    engine.logs.set(id, logOf("one", "two", "three", "four"));
+    engine.cut();
+    await until(() => {
+      second.clock.advance(100);
+      return engine.following() === 1;
+    }, "its log opened again");
+    await until(() => {
+      second.clock.advance(100);
+      return engine.following() === 0;
+    }, "its log closed");
+    engine.containers.delete(id);
+    engine.happen({ Action: "destroy", Actor: { ID: id } });
+    await until(() => {
+      second.clock.advance(1000);
+      return second.missed.length === 2;
+    }, "the loss");
+    expect(second.missed[1]).toMatch(/^web 2030-01-01T00:00:00.000000002Z 2026-01-01T00:0/);
+    expect(second.lines()).toEqual(["three"]);
+  });
+
+  test("that ends while there is no room has its last lines taken all the same: its log may go with it", async () => {
+    await using folder = temporaryFolder();
+    await using engine = startFakeEngine(folder.at("docker.sock"));
+    await using room = openRoom(folder, { ready: () => false });
+    room.start();
+    await until(() => room.available(), "the connection");
+    engine.containers.set(id, container());
+    engine.logs.set(id, logOf("last words"));
+    engine.happen({ Action: "start", Actor: { ID: id } });
+    await until(() => engine.asked.some((path) => path.includes("/logs")), "its log opened");
+    expect(room.lines()).toEqual([]);
+    engine.happen({ Action: "die", Actor: { ID: id, Attributes: { exitCode: "0" } } });
+    await until(() => room.lines().length === 1, "its line");
   });
 
   test("is not read when its label, or the setting, says so", async () => {

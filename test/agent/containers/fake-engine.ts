@@ -9,10 +9,16 @@ export type FakeEngine = AsyncDisposable & {
   /** paths that were asked for, without the version */
   readonly asked: string[];
   apiVersion: string;
+  /** a log that is followed stays open, as that of a container that runs */
+  follows: boolean;
   /** Tells everyone who listens. */
   happen(event: object): void;
   /** Event streams that are open. */
   listeners(): number;
+  /** Logs that are followed. */
+  following(): number;
+  /** Ends all logs that are followed. */
+  cut(): void;
   /** Ends every connection and the socket. */
   stop(): void;
 };
@@ -20,6 +26,7 @@ export type FakeEngine = AsyncDisposable & {
 export function startFakeEngine(unix: string): FakeEngine {
   const listening = new Set<Socket>();
   const open = new Set<Socket>();
+  const following = new Set<Socket>();
   let server: UnixSocketListener<undefined> | undefined;
   const answer = (socket: Socket, status: number, value: unknown): void => {
     const body = JSON.stringify(value);
@@ -30,10 +37,15 @@ export function startFakeEngine(unix: string): FakeEngine {
     logs: new Map<string, Buffer>(),
     asked: [] as string[],
     apiVersion: "1.41",
+    follows: false,
     happen(event: object) {
       for (const socket of listening) socket.write(`${JSON.stringify(event)}\n`);
     },
     listeners: () => listening.size,
+    following: () => following.size,
+    cut() {
+      for (const socket of following) socket.end();
+    },
     stop() {
       for (const socket of open) socket.terminate();
       server?.stop(true);
@@ -50,6 +62,7 @@ export function startFakeEngine(unix: string): FakeEngine {
       close(socket) {
         open.delete(socket);
         listening.delete(socket);
+        following.delete(socket);
       },
       data(socket, bytes) {
         const path = (bytes.toString().split(" ")[1] ?? "").replace(/^\/v1\.\d+/, "");
@@ -69,8 +82,13 @@ export function startFakeEngine(unix: string): FakeEngine {
         } else if (!engine.containers.has(id)) answer(socket, 404, { message: `No such container: ${id}` });
         else if (what === "json") answer(socket, 200, engine.containers.get(id));
         else if (what === "stats") answer(socket, 200, {});
-        else
-          socket.end(Buffer.concat([Buffer.from("HTTP/1.0 200 OK\r\n\r\n"), engine.logs.get(id) ?? Buffer.alloc(0)]));
+        else {
+          const log = Buffer.concat([Buffer.from("HTTP/1.0 200 OK\r\n\r\n"), engine.logs.get(id) ?? Buffer.alloc(0)]);
+          if (engine.follows && path.includes("follow=1")) {
+            following.add(socket);
+            socket.write(log);
+          } else socket.end(log);
+        }
       },
     },
   });

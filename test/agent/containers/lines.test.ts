@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { createAssembler } from "#src/agent/containers/assemble.ts";
+import { type Gap, createAssembler } from "#src/agent/containers/assemble.ts";
 import { createFrameDecoder, createRawDecoder } from "#src/agent/containers/frames.ts";
 import type { ContainerLine } from "#src/agent/containers/ports.ts";
 import { type Position, formatPosition, parsePosition } from "#src/agent/containers/position.ts";
@@ -28,12 +28,12 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...at].map((from, index) => bytes.subarray(from, at[index] ?? bytes.length));
 }
 
-type Read = { readonly lines: ContainerLine[]; readonly position: Position | undefined };
+type Read = { readonly lines: ContainerLine[]; readonly position: Position | undefined; readonly gap: Gap | undefined };
 
 /** Reads a stream as the engine sends it. */
-function read(chunks: readonly Buffer[], tty = false, resume?: Position, atEnd = true): Read {
+function read(chunks: readonly Buffer[], tty = false, resume?: Position, atEnd = true, now = time(59)): Read {
   const decoder = tty ? createRawDecoder() : createFrameDecoder();
-  const assembler = createAssembler(resume, () => time(59));
+  const assembler = createAssembler(resume, () => now);
   const lines: ContainerLine[] = [];
   const take = (stream: Name, message: Buffer): void => assembler.take(stream, message, lines);
   for (const chunk of chunks) decoder.push(chunk, take);
@@ -41,7 +41,7 @@ function read(chunks: readonly Buffer[], tty = false, resume?: Position, atEnd =
     decoder.finish(take);
     assembler.finish(lines);
   }
-  return { lines, position: assembler.position() };
+  return { lines, position: assembler.position(), gap: assembler.takeGap() };
 }
 
 const part = "x".repeat(16 * 1024);
@@ -154,7 +154,8 @@ describe("a container's log stream", () => {
         const resume = first.position && parsePosition(formatPosition(first.position));
         // as the engine's `since` does
         const again = log.filter(({ at }) => Date.parse(at) >= (resume?.since ?? 0) * 1000);
-        const second = read(again.map(frame), false, resume).lines;
+        const { lines: second, gap } = read(again.map(frame), false, resume);
+        expect(gap).toBeUndefined();
         for (const stream of ["stdout", "stderr"]) {
           const of = (got: readonly ContainerLine[]): string[] =>
             got.filter((one) => one.stream === stream).map(({ message }) => message);
@@ -163,6 +164,71 @@ describe("a container's log stream", () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  // Before, each rotation of a log had its first lines shipped twice: Docker's follower reads a new file twice.
+  test("that an engine begins anew behind a rotation has nothing repeated, whatever it had sent of the new file", () => {
+    const streams = fc.array(fc.constantFrom<Name>("stdout", "stderr"), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(streams, fc.nat(), fc.nat(), (plan, rotated, ended) => {
+        const log = plan.map((stream, i): Message => ({ stream, at: time(5, 1000 * i + 7), text: `${i % 3}\n` }));
+        const from = rotated % (log.length + 1);
+        const to = from + (ended % (log.length + 1 - from));
+        const sent = [...log.slice(0, to), ...log.slice(from)];
+        expect(read(sent.map(frame)).lines).toEqual(read(log.map(frame)).lines);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("that begins anew far behind, or in the middle of a long line, has nothing repeated either", () => {
+    const many = Array.from({ length: 20_000 }, (_, i): Message => ({
+      stream: "stdout",
+      at: time(20, i * 1000 + 1),
+      text: `${i}\n`,
+    }));
+    expect(read([...many, ...many].map(frame)).lines).toHaveLength(20_000);
+    const long = [part, part, "end\n"].map((text): Message => ({ stream: "stdout", at: time(2, 1), text }));
+    const next: Message = { stream: "stdout", at: time(3, 1), text: "next\n" };
+    expect(read([...long, next, ...long.slice(1), next].map(frame)).lines.map(({ message }) => message)).toEqual([
+      `${part}${part}end`,
+      "next",
+    ]);
+    const before: Message = { stream: "stdout", at: time(1, 1), text: "before\n" };
+    const halfway = [before, ...long.slice(0, 2), before, ...long, next];
+    expect(read(halfway.map(frame)).lines.map(({ message }) => message)).toEqual([
+      "before",
+      `${part}${part}end`,
+      "next",
+    ]);
+  });
+
+  test("written after the clock was set back is as good as any other", () => {
+    const at =
+      (second: number, nanos: number) =>
+      (i: number): Message => ({
+        stream: "stdout",
+        at: time(second, nanos + i * 1000),
+        text: "same\n",
+      });
+    const before = Array.from({ length: 10_000 }, (_, i) => at(40, 1)(i));
+    // within what is remembered, and, as the clock says, before it
+    const back = [...Array.from({ length: 10 }, (_, i) => at(40, 9_999_002)(i)), ...[1, 2, 3].map((i) => at(10, 5)(i))];
+    expect(read([...before, ...back].map(frame), false, undefined, true, time(11)).lines).toHaveLength(10_013);
+  });
+
+  test("that no longer holds what was taken last has a gap, however little of it is left", () => {
+    const log = Array.from({ length: 20 }, (_, i): Message => ({ stream: "stdout", at: time(i), text: `${i}\n` }));
+    const { position } = read(log.slice(0, 10).map(frame), false, undefined, false);
+    for (let rotated = 0; rotated < 20; rotated++) {
+      const left = log.slice(Math.max(rotated, position?.since === undefined ? 0 : 8));
+      const { lines, gap } = read(left.map(frame), false, position);
+      expect(lines.map(({ message }) => Number(message))).toEqual(
+        Array.from({ length: 20 - Math.max(10, rotated) }, (_, i) => Math.max(10, rotated) + i),
+      );
+      // of the line that was taken last nobody knows whether it was the last in its file: then nothing is missing
+      expect(gap).toEqual(rotated < 10 ? undefined : { from: time(9), to: time(rotated) });
+    }
   });
 
   test("of any bytes does no harm and takes no more than they do", () => {

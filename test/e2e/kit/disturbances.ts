@@ -18,7 +18,7 @@ export function createRandom(seed: number): () => number {
 /** One that happens to `what`; two that happen to the same thing never overlap, others do. */
 export type Disturbance = {
   readonly kind: string;
-  readonly what: "agent" | "hub" | "network";
+  readonly what: "agent" | "hub" | "network" | "engine";
   /** its share of all of them */
   readonly weight: number;
   run(random: () => number): Promise<void>;

@@ -101,11 +101,12 @@ export async function startEngine(): Promise<TestEngine> {
     },
   };
   await engine.start();
-  await importImage(engine, folder);
+  await engine.docker("import", packImage(folder), image);
   return engine;
 }
 
-async function importImage(engine: TestEngine, folder: Folder): Promise<void> {
+/** Packs the image's tree into a file in `folder`, for an engine's import; gives its path. */
+export function packImage(folder: Folder): string {
   mkdirSync(folder.at("image", "bin"), { recursive: true });
   mkdirSync(folder.at("image", "tmp"));
   copyFileSync(busybox, folder.at("image", "bin", "busybox"));
@@ -113,7 +114,7 @@ async function importImage(engine: TestEngine, folder: Folder): Promise<void> {
   for (const name of commands) symlinkSync("busybox", folder.at("image", "bin", name));
   const packed = Bun.spawnSync(["tar", "-C", folder.at("image"), "-cf", folder.at("image.tar"), "."]);
   if (packed.exitCode !== 0) throw new Error(packed.stderr.toString());
-  await engine.docker("import", folder.at("image.tar"), image);
+  return folder.at("image.tar");
 }
 
 async function removeContainers(engine: TestEngine): Promise<void> {
@@ -134,7 +135,8 @@ function endLeftovers(folder: Folder): void {
   }
 }
 
-function mountsBelow(path: string): string[] {
+/** What is mounted below a path, the innermost first. */
+export function mountsBelow(path: string): string[] {
   const places = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "");
