@@ -3,10 +3,7 @@
 #
 #     scripts/agent-image.sh [BINARY [TAG]]     (dist/orion, orion-agent)
 #
-# Run it as the reference says:
-#     docker run -d --name orion-agent --restart unless-stopped --group-add "$(stat -c %g /var/run/docker.sock)" \
-#       -v /proc:/host/proc:ro -v /var/run/docker.sock:/var/run/docker.sock:ro \
-#       -e ORION_PROC_PATH=/host/proc -e ORION_ENDPOINT=… -e ORION_AGENT_TOKEN=… -e ORION_SERVER_ID=… orion-agent
+# docs/containers.md says how to run it.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,16 +18,18 @@ fail() {
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-install -D -m 0755 "$binary" "$tree/usr/local/bin/orion"
-# each library to the place where the loader looks for it
-ldd "$binary" | grep -oE '/[^ ]+' | while read -r library; do
-  install -D -m 0755 "$(readlink -f "$library")" "$tree$library"
+rootfs=$tree/rootfs
+install -D -m 0755 "$binary" "$rootfs/usr/local/bin/orion"
+# each library to the place where the loader looks for it; ldd fails for a binary of another C library or CPU
+libraries=$(ldd "$binary") || fail "ldd can't read $binary: is it built for this machine?"
+grep -oE '/[^ ]+' <<<"$libraries" | while read -r library; do
+  install -D -m 0755 "$(readlink -f "$library")" "$rootfs$library"
 done
-# the folder that the volume begins with, its user's own
-mkdir -p "$tree/var/lib/orion" "$tree/tmp"
-printf 'orion:x:1000:1000::/var/lib/orion:/sbin/nologin\n' | install -D -m 0644 /dev/stdin "$tree/etc/passwd"
-printf 'orion:x:1000:\n' | install -D -m 0644 /dev/stdin "$tree/etc/group"
+# names for its user; and the folder that the volume begins with, its user's own
+printf 'orion:x:1000:1000::/var/lib/orion:/sbin/nologin\n' | install -D -m 0644 /dev/stdin "$rootfs/etc/passwd"
+printf 'orion:x:1000:\n' | install -D -m 0644 /dev/stdin "$rootfs/etc/group"
+mkdir "$tree/state"
 
-# without BuildKit, which would ask a registry for its frontend
+# without BuildKit, which would ask a registry for its frontend; it says on stderr that it is the old builder
 DOCKER_BUILDKIT=0 docker build --quiet --file "$top/Dockerfile" --tag "$tag" "$tree" >/dev/null
 printf '%s\n' "$tag"

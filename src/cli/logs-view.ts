@@ -18,6 +18,15 @@ export function renderEntry(entry: LogEntry, paint: Paint, colours: boolean): st
   const message = harmless(entry.message, colours)
     .replace(/\n(?=.)/g, "\n    ")
     .trimEnd();
-  const fields = entry.fields === undefined ? "" : `  ${paint("dim", harmless(JSON.stringify(entry.fields), false))}`;
-  return `${paint("dim", localTime(entry.at))}  ${level}  ${harmless(entry.source, false)}  ${message}${fields}\n`;
+  const { source, fields } = entry.stream === "container" ? ofContainer(entry) : entry;
+  const more =
+    Object.keys(fields ?? {}).length === 0 ? "" : `  ${paint("dim", harmless(JSON.stringify(fields), false))}`;
+  return `${paint("dim", localTime(entry.at))}  ${level}  ${harmless(source, false)}  ${message}${more}\n`;
+}
+
+/** Which container it was stands beside the source, once; the rest that every line of it has is for programs. */
+function ofContainer(entry: LogEntry): Pick<LogEntry, "source" | "fields"> {
+  const { container, containerId: _, stream: __, ...fields } = entry.fields ?? {};
+  const named = typeof container === "string" && !entry.source.endsWith(container);
+  return { source: named ? `${entry.source} (${container})` : entry.source, fields };
 }

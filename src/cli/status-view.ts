@@ -3,12 +3,15 @@ import type { SystemMetrics } from "#src/protocol/heartbeat.ts";
 import type { DeliveryStatus, StatusAnswer } from "#src/protocol/ipc.ts";
 
 import { type Paint, harmless } from "./colour.ts";
+import { renderContainers } from "./containers-view.ts";
 import { renderScripts } from "./scripts-view.ts";
-import { renderTable } from "./table.ts";
 import { ago, bytes, bytesPerSecond, count, duration, percent } from "./units.ts";
 
-/** @param now milliseconds since the epoch, to say how long ago things were */
-export function renderStatus(status: StatusAnswer, paint: Paint, now: number): string {
+/**
+ * @param now milliseconds since the epoch, to say how long ago things were
+ * @param width columns of the terminal; undefined: there is none, and nothing is cut
+ */
+export function renderStatus(status: StatusAnswer, paint: Paint, now: number, width?: number): string {
   const up = duration((now - Date.parse(status.startedAt)) / 1000);
   const sections = [
     [`${paint("bold", status.hostname)}  orion ${status.version}, pid ${status.pid}, up ${up}`],
@@ -20,7 +23,7 @@ export function renderStatus(status: StatusAnswer, paint: Paint, now: number): s
         ? [paint("dim", "  none; add one: orion script add NAME COMMAND")]
         : renderScripts(status.scripts, paint, now),
     ),
-    status.containers.length === 0 ? [] : section(paint, "Containers", renderContainers(status)),
+    section(paint, "Containers", renderContainers(status.containers, paint, now, width)),
     status.docker.error === null ? [] : section(paint, "Docker", [`  ${harmless(status.docker.error, false)}`]),
     section(paint, "Delivery", renderDelivery(status.delivery, paint, now)),
     section(
@@ -53,26 +56,6 @@ function renderHost({ cpu, memory, disk, network, load, uptime }: SystemMetrics)
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
-}
-
-function renderContainers(status: StatusAnswer): string[] {
-  const columns = [
-    { title: "NAME" },
-    { title: "STATE" },
-    { title: "CPU", right: true },
-    { title: "MEMORY", right: true },
-    { title: "RESTARTS", right: true },
-    { title: "IMAGE" },
-  ];
-  const rows = status.containers.map(({ name, state, health, cpu, memory, restartCount, image }) => [
-    harmless(name, false),
-    health === null ? state : `${state} (${health})`,
-    percent(cpu),
-    bytes(memory.usage),
-    String(restartCount),
-    harmless(image, false),
-  ]);
-  return renderTable(columns, rows);
 }
 
 const deliveryWords = {

@@ -53,7 +53,7 @@ export const tree: readonly Node[] = [
           {
             name: "create",
             usage: "--email E",
-            summary: "make the owner of an organisation, without a browser",
+            summary: "make the owner of an organization, without a browser",
             load: async () => (await import("./commands/hub/admin.ts")).create,
           },
           {

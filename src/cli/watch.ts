@@ -35,7 +35,8 @@ export async function watchStatus(interval: string | undefined, session: Session
       const answer = (await daemon.request({ cmd: "status" })) as StatusAnswer;
       if (session.json) await printJson(answer);
       else {
-        const view = renderStatus(answer, paint, Date.now());
+        const width = screen ? process.stdout.columns || undefined : undefined;
+        const view = renderStatus(answer, paint, Date.now(), width);
         await print(screen ? `${home}${fitted(view).join(`${clearLine}\n`)}${clearLine}${clearBelow}` : `${view}\n`);
       }
       ended = await Promise.race([end, Bun.sleep(seconds * 1000).then(() => false)]);

@@ -5,7 +5,7 @@ import { tree } from "#src/cli/tree.ts";
 
 import { startFakeDaemon, success } from "./fake-daemon.ts";
 import { shellWords } from "./orion.ts";
-import { crashed, running, script } from "./samples.ts";
+import { container, crashed, running, script, status } from "./samples.ts";
 
 const bash = await completionScript("bash");
 
@@ -56,11 +56,17 @@ describe("the script for bash", () => {
     await using daemon = startFakeDaemon(() => success({ scripts }));
     expect(await offers("--dir", daemon.dir, "script", "stop", "")).toEqual(["api-backend", "worker"]);
     expect(await offers("--dir", daemon.dir, "script", "stop", "api-backend", "w")).toEqual(["worker"]);
-    expect(await offers("--dir", daemon.dir, "logs", "-f", "a")).toEqual(["api-backend"]);
+  });
+
+  test("asks the daemon for the names of scripts and containers where logs are meant", async () => {
+    await using daemon = startFakeDaemon(() => success({ ...status, containers: [container] }));
+    expect(await offers("--dir", daemon.dir, "logs", "-f", "")).toEqual(["api-backend", "worker", "odoo"]);
+    expect(await offers("--dir", daemon.dir, "logs", "o")).toEqual(["odoo"]);
   });
 
   test("offers nothing and says nothing when there is no daemon", async () => {
     expect(await offers("--dir", "/nonexistent", "script", "stop", "")).toEqual([]);
+    expect(await offers("--dir", "/nonexistent", "logs", "")).toEqual([]);
   });
 
   test("offers folders for --dir", async () => {
@@ -72,6 +78,11 @@ for (const shell of ["zsh", "fish"] as const) {
   test.skipIf(Bun.which(shell) === null)(`the script for ${shell} is accepted by it (needs ${shell})`, async () => {
     const { exitCode, stderr } = accepts(shell, await completionScript(shell));
     expect([exitCode, stderr.toString()]).toEqual([0, ""]);
+  });
+
+  test(`the script for ${shell} asks the daemon for names of scripts, and of all that has logs`, async () => {
+    const text = await completionScript(shell);
+    for (const asked of ["script list -q", "status -q"]) expect(text).toContain(asked);
   });
 
   test(`the script for ${shell} names every command and flag`, async () => {

@@ -77,6 +77,37 @@ describe("orion logs", () => {
     expect(err).toBe("12 older lines were left out: the answer would have been too large\n");
   });
 
+  test("names a container's source, the container where it is called otherwise, and leaves the rest to programs", async () => {
+    const fields = { container: "shop-odoo-1", containerId: "c0ffee", stream: "stderr" };
+    const line = (source: string, more: object) =>
+      entry(1, { source, stream: "container", at: "2026-01-01T00:00:00.123456789Z", fields: { ...fields, ...more } });
+    const entries = [line("shop/odoo", {}), line("odoo", { container: "odoo" }), line("shop/odoo", { part: 2 })];
+    await using daemon = startFakeDaemon(() => success({ entries }));
+    const { out } = await orion(["--dir", daemon.dir, "logs"], { env: { TZ: "UTC" } });
+    expect(out).toBe(`2026-01-01 00:00:00.123  INFO   shop/odoo (shop-odoo-1)  line 1
+2026-01-01 00:00:00.123  INFO   odoo  line 1
+2026-01-01 00:00:00.123  INFO   shop/odoo (shop-odoo-1)  line 1  {"part":2}
+`);
+    expect(JSON.parse((await orion(["--dir", daemon.dir, "logs", "--json"])).out)).toEqual({ entries });
+  });
+
+  test("says so when nothing is kept under a name, and where the names are", async () => {
+    await using daemon = startFakeDaemon(() => success({ entries: [] }));
+    const all = "All names: orion status -q\n";
+    expect(await orion(["--dir", daemon.dir, "logs", "odo"])).toEqual({
+      code: 0,
+      out: "",
+      err: `Nothing of odo is kept here. ${all}`,
+    });
+    const narrowed = await orion(["--dir", daemon.dir, "logs", "odoo", "--level", "error", "--json"]);
+    expect(narrowed).toEqual({
+      code: 0,
+      out: '{"entries":[]}\n',
+      err: `Nothing of odoo is kept here that fits. ${all}`,
+    });
+    expect((await orion(["--dir", daemon.dir, "logs"])).err).toBe("");
+  });
+
   test("has colours on a terminal, none with NO_COLOR, --no-color or a dumb one", async () => {
     await using daemon = startFakeDaemon(() => success({ entries: [loud] }));
     const line = `${shellWords} --dir ${daemon.dir} logs`;

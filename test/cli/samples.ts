@@ -1,5 +1,5 @@
 /** Answers of a daemon, whole. */
-import type { ScriptStatus } from "#src/protocol/heartbeat.ts";
+import type { ContainerStatus, ScriptStatus } from "#src/protocol/heartbeat.ts";
 import type { StatusAnswer } from "#src/protocol/ipc.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import type { Script } from "#src/protocol/scripts.ts";
@@ -26,6 +26,19 @@ export const crashed: ScriptStatus = {
   memory: null,
   lastExit: { code: 3, signal: null, observed: true, oom: false, at: "2026-01-01T00:00:50.000Z" },
   nextRestartAt: "2026-01-01T00:01:04.000Z",
+};
+
+export const container: ContainerStatus = {
+  id: "c0ffee".padEnd(64, "0"),
+  name: "odoo",
+  image: "odoo:17",
+  state: "running",
+  health: "healthy",
+  restartCount: 2,
+  startedAt: "2025-12-31T23:56:00.000Z",
+  cpu: 1.5,
+  memory: { usage: 1024, limit: null },
+  source: "shop/odoo",
 };
 
 export const status: StatusAnswer = {

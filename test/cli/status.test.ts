@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
 import { painter } from "#src/cli/colour.ts";
+import { renderContainers } from "#src/cli/containers-view.ts";
 import { renderStatus } from "#src/cli/status-view.ts";
 import { until } from "#test/kit/wait.ts";
 
 import { startFakeDaemon, success } from "./fake-daemon.ts";
 import { main, orion } from "./orion.ts";
-import { status } from "./samples.ts";
+import { container, status } from "./samples.ts";
 
 const now = Date.parse("2026-01-01T00:01:00.000Z");
 
@@ -38,29 +39,66 @@ Problems
   });
 
   test("shows containers when there are some, and why Docker can't be asked", () => {
-    const container = {
-      id: "c0ffee",
-      name: "odoo",
-      image: "odoo:17",
-      state: "running",
-      health: "healthy",
-      restartCount: 2,
-      startedAt: null,
-      cpu: 1.5,
-      memory: { usage: 1024, limit: null },
-    };
     const text = renderStatus(
       { ...status, containers: [container], docker: { available: false, error: "permission denied" } },
       painter(false),
       now,
     );
     expect(text).toContain(`Containers
-  NAME  STATE                CPU   MEMORY  RESTARTS  IMAGE
-  odoo  running (healthy)  1.5 %  1.0 KiB         2  odoo:17
+  NAME  STATE              UP  RESTARTS    CPU   MEMORY  IMAGE
+  odoo  running (healthy)  5m         2  1.5 %  1.0 KiB  odoo:17
 
 Docker
   permission denied
 `);
+  });
+
+  test("shows the containers that run first, and what is not known as a dash", () => {
+    const gone = { ...container, name: "a-job", state: "exited", health: null, cpu: null };
+    const containers = [
+      { ...gone, memory: { usage: null, limit: null } },
+      { ...container, state: "paused" },
+      container,
+    ];
+    expect(renderContainers(containers, painter(false), now)).toEqual([
+      "  NAME   STATE              UP  RESTARTS    CPU   MEMORY  IMAGE",
+      "  odoo   running (healthy)  5m         2  1.5 %  1.0 KiB  odoo:17",
+      "  a-job  exited              -         2      -        -  odoo:17",
+      "  odoo   paused (healthy)    -         2  1.5 %  1.0 KiB  odoo:17",
+    ]);
+    expect(renderContainers([], painter(false), now)).toEqual([]);
+  });
+
+  test("cuts the image to the terminal's width, and leaves it out where nothing of it would be seen", () => {
+    const image = `registry.example/team/odoo@sha256:${"0123456789ab".padEnd(64, "f")}`;
+    const at = (width?: number) => renderContainers([{ ...container, image }], painter(false), now, width)[1];
+    const before = "  odoo  running (healthy)  5m         2  1.5 %  1.0 KiB";
+    expect(at()).toBe(`${before}  registry.example/team/odoo@sha256:0123456789ab`);
+    expect(at(80)).toBe(`${before}  registry.example/team/…`);
+    expect(at(80)?.length).toBe(80);
+    expect(at(62)).toBe(before);
+    expect(at(20)).toBe(before);
+  });
+
+  test("lets a container neither steer the terminal nor pretend to be another line", () => {
+    const bad = {
+      ...container,
+      name: "x\u001b[2J",
+      image: "y\rroot",
+      state: "run\u001b]0;t\u0007ning",
+      health: "\u001b[31m",
+    };
+    expect(renderContainers([bad], painter(false), now).join("\n")).not.toMatch(/[\u001b\r\u0007]/);
+  });
+
+  test("gives only the names with -q, for completion", async () => {
+    const containers = [container, { ...container, name: "db" }, { ...container, name: "worker" }];
+    await using daemon = startFakeDaemon(() => success({ ...status, containers }));
+    expect(await orion(["--dir", daemon.dir, "status", "-q"])).toEqual({
+      code: 0,
+      out: "api-backend\nworker\nodoo\ndb\n",
+      err: "",
+    });
   });
 
   test("gives the daemon's answer as one JSON document", async () => {

@@ -17,8 +17,8 @@ export const logs = command({
     name: {
       type: "positional",
       required: false,
-      valueHint: "script",
-      description: "one script or source; all if left out",
+      valueHint: "source",
+      description: "one script, container or other source; all if left out",
     },
     follow: { type: "boolean", alias: "f", description: "go on with what comes, until Ctrl-C" },
     lines: {
@@ -46,6 +46,7 @@ export const logs = command({
   about: "Reads what this host's daemon keeps; with --hub what the hub has of all servers and sources.",
   examples: [
     "orion logs api-backend -f",
+    "orion logs odoo --since 10m        (a container, by its name or the beginning of its id)",
     "orion logs --since 1h --level error --json | jq .entries[].message",
     "orion logs --hub --server web-1 --grep timeout -f",
   ],
@@ -84,6 +85,10 @@ export const logs = command({
     const entries = entriesOf(answer);
     daemon.close();
     await (session.json ? printJson({ entries }) : show(entries));
+    if (entries.length === 0 && args.name !== undefined && request.lines > 0) {
+      const filtered = [args.since, args.level, args.grep].some((filter) => filter !== undefined);
+      await note(`Nothing of ${args.name} is kept here${filtered ? " that fits" : ""}. All names: orion status -q`);
+    }
     const omitted = (answer as { readonly omitted?: unknown }).omitted;
     if (typeof omitted === "number") {
       await note(`${omitted} older lines were left out: the answer would have been too large`);

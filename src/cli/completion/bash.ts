@@ -1,5 +1,5 @@
 /** For bash, without the bash-completion package: a walk over the words typed so far, then one `compgen`. */
-import type { Flag, Leaf, Model, Offer } from "./model.ts";
+import { type Flag, type Leaf, type Model, type Offer, namesFrom } from "./model.ts";
 
 export function renderBash({ branches, leaves, globals }: Model): string {
   const valueFlags = [...globals, ...leaves.flatMap((leaf) => leaf.flags)].filter((flag) => flag.value !== undefined);
@@ -72,7 +72,9 @@ function wordCase(leaf: Leaf): string[] {
 function offer(value: Offer): string {
   const from = (list: string) => `mapfile -t COMPREPLY < <(compgen ${list} -- "$cur")`;
   if (value.kind === "list") return from(`-W "${value.words.join(" ")}"`);
-  if (value.kind === "script") return from(`-W "$(orion "\${dir[@]}" script list -q 2>/dev/null)"`);
+  if (value.kind === "script" || value.kind === "source") {
+    return from(`-W "$(orion "\${dir[@]}" ${namesFrom[value.kind]} 2>/dev/null)"`);
+  }
   if (value.kind === "folder") return from("-d");
   if (value.kind === "file") return from("-f");
   return ":";

@@ -1,5 +1,5 @@
 /** For fish: one `complete` line a command, flag and word. */
-import type { Flag, Model, Offer } from "./model.ts";
+import { type Flag, type Model, type Offer, namesFrom } from "./model.ts";
 
 export function renderFish({ branches, leaves, globals }: Model): string {
   const lines: string[] = [];
@@ -23,13 +23,13 @@ export function renderFish({ branches, leaves, globals }: Model): string {
     }
   }
   return `# fish completion for orion
-function __orion_scripts
+function __orion_names
   set -l words (commandline -opc)
   set -l at (contains -i -- --dir $words)
   if test -n "$at"
-    orion --dir $words[(math $at + 1)] script list -q 2>/dev/null
+    orion --dir $words[(math $at + 1)] $argv 2>/dev/null
   else
-    orion script list -q 2>/dev/null
+    orion $argv 2>/dev/null
   end
 end
 ${lines.join("\n")}
@@ -60,7 +60,7 @@ function flagWords({ long, short, summary, value }: Flag): string {
 
 function wordsOf(value: Offer): string | undefined {
   if (value.kind === "list") return quote(value.words.join(" "));
-  if (value.kind === "script") return quote("(__orion_scripts)");
+  if (value.kind === "script" || value.kind === "source") return quote(`(__orion_names ${namesFrom[value.kind]})`);
   return undefined;
 }
 

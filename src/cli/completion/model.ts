@@ -6,10 +6,13 @@ import { levelNames } from "../commands/log.ts";
 import { globalFlags } from "../globals.ts";
 import { type Node, tree } from "../tree.ts";
 
-/** What a word may be: one of a list, a script's name (asked of the daemon), a path, or anything. */
+/** What a word may be: one of a list, a script's or any source's name (asked of the daemon), a path, or anything. */
 export type Offer =
   | { readonly kind: "list"; readonly words: readonly string[] }
-  | { readonly kind: "script" | "file" | "folder" | "anything" };
+  | { readonly kind: "script" | "source" | "file" | "folder" | "anything" };
+
+/** The commands that print the names which a word may be, one a line. */
+export const namesFrom = { script: "script list -q", source: "status -q" } as const;
 
 export type Flag = {
   /** `--level` */
@@ -96,7 +99,7 @@ function offerOf(definition: ArgDef): Offer {
   const hint = definition.valueHint?.replace(/\.\.\.$/, "");
   if (hint === "level") return { kind: "list", words: levelNames };
   if (hint === "shell") return { kind: "list", words: ["bash", "zsh", "fish"] };
-  if (hint === "script" || hint === "file" || hint === "folder") return { kind: hint };
+  if (hint === "script" || hint === "source" || hint === "file" || hint === "folder") return { kind: hint };
   return { kind: "anything" };
 }
 

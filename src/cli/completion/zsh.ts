@@ -1,17 +1,19 @@
 /** For zsh: `_arguments` of each command behind a walk over the sub-commands. */
-import type { Branch, Flag, Leaf, Model, Offer } from "./model.ts";
+import { type Branch, type Flag, type Leaf, type Model, type Offer, namesFrom } from "./model.ts";
 
 export function renderZsh({ branches, leaves, globals }: Model): string {
   return `#compdef orion
 # zsh completion for orion
 
-_orion_scripts() {
-  local -a dir scripts
+_orion_names() {
+  local -a dir names
   local i=\${words[(I)--dir]}
   ((i > 0)) && dir=(--dir "\${words[i + 1]}")
-  scripts=(\${(f)"$(orion $dir script list -q 2>/dev/null)"})
-  compadd -a scripts
+  names=(\${(f)"$(orion $dir "$@" 2>/dev/null)"})
+  compadd -a names
 }
+_orion_scripts() { _orion_names ${namesFrom.script} }
+_orion_sources() { _orion_names ${namesFrom.source} }
 
 ${branches.map((branch) => renderBranch(branch, globals)).join("\n")}
 ${leaves.map((leaf) => renderLeaf(leaf, globals)).join("\n")}
@@ -74,6 +76,7 @@ function specOf({ long, short, summary, value }: Flag): string {
 function actionOf(value: Offer): string {
   if (value.kind === "list") return `(${value.words.join(" ")})`;
   if (value.kind === "script") return "_orion_scripts";
+  if (value.kind === "source") return "_orion_sources";
   if (value.kind === "folder") return "_files -/";
   if (value.kind === "file") return "_files";
   return "";

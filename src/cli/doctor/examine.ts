@@ -1,8 +1,9 @@
 /** All checks, in the order in which a person would look. */
 import { checkDaemon } from "./daemon.ts";
+import { checkDocker, findEngines } from "./docker.ts";
 import { checkScriptsFile } from "./files.ts";
 import type { Finding, Patient } from "./finding.ts";
-import { checkDocker, checkProcfs, checkSpace } from "./host.ts";
+import { checkProcfs, checkSpace } from "./host.ts";
 import { checkHub } from "./hub.ts";
 import { checkWay } from "./network.ts";
 import { checkLogin } from "./login.ts";
@@ -16,7 +17,7 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   const endpoint = known.endpoint ?? daemon.status?.delivery.endpoint ?? undefined;
   const [toHub, docker, login] = await Promise.all([
     endpoint === undefined ? [] : checkEndpoint(endpoint),
-    checkDocker(known),
+    checkDocker(known, daemon.status, patient.uid, findEngines(patient)),
     checkLogin(patient.session),
   ]);
   return [

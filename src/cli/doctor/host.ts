@@ -1,4 +1,4 @@
-/** This host: procfs, disk space, Docker. */
+/** This host: procfs and disk space. */
 import { constants, accessSync, readFileSync, statSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 
@@ -10,7 +10,6 @@ import type { Known } from "./settings.ts";
 
 /** Below this many bytes the buffer can't keep even a short absence of the hub. */
 const tooLittleSpace = 16 * 1024 * 1024;
-const dockerWithinMs = 3000;
 
 /** The files of procfs that the metrics are made of. */
 export function checkProcfs({ procPath }: Known): readonly Finding[] {
@@ -79,40 +78,5 @@ function mayWrite(folder: string): boolean {
   } catch {
     // the answer, not an error
     return false;
-  }
-}
-
-/** The Docker engine, which a host need not have. */
-export async function checkDocker({ dockerSocket }: Known): Promise<readonly Finding[]> {
-  try {
-    const stat = statSync(dockerSocket, { throwIfNoEntry: false });
-    if (stat === undefined) return [ok("docker", `no ${dockerSocket}: no containers are watched here`)];
-    if (!stat.isSocket())
-      return [warn("docker", `${dockerSocket} is no socket`, "Set dockerSocket in the config file")];
-    const answer = await fetch("http://docker/_ping", {
-      unix: dockerSocket,
-      signal: AbortSignal.timeout(dockerWithinMs),
-    });
-    if (answer.ok) return [ok("docker", `the engine at ${dockerSocket} answers`)];
-    return [
-      warn("docker", `the engine at ${dockerSocket} answers ${answer.status}`, "Look at its log: journalctl -u docker"),
-    ];
-  } catch (error) {
-    const denied = mayUse(dockerSocket) ? undefined : "this user may not use it";
-    const why = denied ?? reasonOf(error);
-    const todo =
-      denied === undefined
-        ? "Is it running? systemctl status docker"
-        : "Join its group and sign in again: sudo usermod -aG docker $USER";
-    return [warn("docker", `the engine at ${dockerSocket} does not answer: ${why}`, todo)];
-  }
-}
-
-function mayUse(socket: string): boolean {
-  try {
-    accessSync(socket, constants.R_OK | constants.W_OK);
-    return true;
-  } catch (error) {
-    return errnoOf(error) !== "EACCES";
   }
 }

@@ -3,7 +3,7 @@ import { type Project, type Source, projectsPage, sourcesPage } from "#src/proto
 
 import type { HubClient } from "./client.ts";
 
-/** All projects of the organisation, by name. */
+/** All projects of the organization, by name. */
 export async function listProjects(hub: HubClient, signal?: AbortSignal): Promise<readonly Project[]> {
   const all: Project[] = [];
   let cursor: string | undefined;

@@ -66,7 +66,7 @@ export async function refusal(url: string, response: Response, renew = "Sign in:
       exitCodes.hubRefused,
       code,
       message,
-      "Ask an owner of the organisation, or use a key with that right",
+      "Ask an owner of the organization, or use a key with that right",
       facts,
     );
   }

@@ -1,5 +1,5 @@
 /** `.orion/config.json` in an application's folder, and keeping it out of version control. */
-import { appendFileSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lchownSync, lstatSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { writeFileAtomic } from "#src/lib/files.ts";
@@ -34,8 +34,10 @@ export function writeSourceFile(folder: string, config: SourceConfig): void {
   const path = sourceFilePath(folder);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileAtomic(path, `${JSON.stringify(config, null, 2)}\n`);
-    for (const made of [dirname(path), path]) giveToOwner(folder, made);
+    const owner = ownerOf(folder);
+    // not followed: a link in its place would give away what it leads to
+    if (owner !== undefined) lchownSync(dirname(path), owner.uid, owner.gid);
+    writeFileAtomic(path, `${JSON.stringify(config, null, 2)}\n`, 0o600, owner);
   } catch (error) {
     throw unusable(path, reasonOf(error), `May this user write ${folder}?`, error);
   }
@@ -45,10 +47,10 @@ const unusable = (path: string, why: string, todo: string, cause?: unknown) =>
   new CliFault(exitCodes.failed, "invalid", `${path} can't be used: ${why}`, todo, cause);
 
 /** With sudo, files in a user's folder are still that user's: the application must be able to read them. */
-function giveToOwner(folder: string, made: string): void {
-  if (process.getuid?.() !== 0) return;
+function ownerOf(folder: string): { readonly uid: number; readonly gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
   const { uid, gid } = statSync(folder);
-  chownSync(made, uid, gid);
+  return { uid, gid };
 }
 
 /**
@@ -61,9 +63,10 @@ export async function ignoreInGit(folder: string, env: Readonly<Record<string, s
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   if (text.split("\n").some((line) => /^\/?\.orion\/?\s*$/.test(line))) return false;
   if (await gitIgnores(folder, env)) return false;
-  const isNew = text === "" && !existsSync(file);
-  appendFileSync(file, `${text === "" || text.endsWith("\n") ? "" : "\n"}.orion/\n`);
-  if (isNew) giveToOwner(folder, file);
+  // whole and not appended: a link in its place is replaced, and root writes to nothing that it leads to
+  const known = lstatSync(file, { throwIfNoEntry: false });
+  const mode = known?.isFile() === true ? known.mode & 0o777 : 0o644;
+  writeFileAtomic(file, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}.orion/\n`, mode, ownerOf(folder));
   return true;
 }
 

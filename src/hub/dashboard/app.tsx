@@ -109,7 +109,7 @@ export function App() {
   const framed = found?.row.open !== true && found?.row.bare !== true;
   return (
     <SessionContext.Provider
-      // nothing of one organisation stays when another is chosen
+      // nothing of one organization stays when another is chosen
       key={who.kind === "person" ? who.session.organization.id : ""}
       value={door}
     >

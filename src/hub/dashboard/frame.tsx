@@ -1,4 +1,4 @@
-/** The bar above every page of somebody who is signed in: where to go, which organisation, and the way out. */
+/** The bar above every page of somebody who is signed in: where to go, which organization, and the way out. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
@@ -60,7 +60,7 @@ function Switcher({ onProblem }: { readonly onProblem: (problem: string) => void
   async function change(id: string): Promise<void> {
     await send("PATCH", "/api/auth/session", { body: { id } });
     await reload();
-    // what the address named belongs to the organisation before
+    // what the address named belongs to the organization before
     navigate("/");
   }
   return (

@@ -43,12 +43,12 @@ export function startRouter(): () => void {
 
 /**
  * Where to go after signing in: an address of this hub, whatever the query says. `//elsewhere` and `/\elsewhere` are
- * other hosts to a browser.
+ * other hosts to a browser, and `/.//elsewhere` is a path that becomes one.
  */
 export function ownAddress(next: string | null, origin: string): string {
   if (next === null || !next.startsWith("/") || !URL.canParse(next, origin)) return "/";
   const url = new URL(next, origin);
-  if (url.origin !== origin || url.pathname === "/login") return "/";
+  if (url.origin !== origin || url.pathname.startsWith("//") || url.pathname === "/login") return "/";
   return url.pathname + url.search + url.hash;
 }
 

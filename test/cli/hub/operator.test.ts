@@ -88,7 +88,7 @@ describe("the hub's own command line", () => {
       [["token", "kee"], 2, "Did you mean key?"],
       [["token", "key", "--scope", "all"], 2, '--scope can\'t be "all"'],
       [["token", "source"], 2, "--name is missing"],
-      [["token", "key"], 1, "no organisation yet"],
+      [["token", "key"], 1, "no organization yet"],
       [["backup", folder.at("x.tar"), "--data-dir", folder.at("nothing")], 1, "there is no hub's data"],
     ];
     for (const [words, code, says] of rows) {

@@ -30,7 +30,7 @@ export const create = command({
     ...emailFlag,
     ...passwordFlag,
     name: { type: "string", valueHint: "name", description: "the person's name" },
-    organization: { type: "string", valueHint: "name", description: "the organisation to own; made if there is none" },
+    organization: { type: "string", valueHint: "name", description: "the organization to own; made if there is none" },
     ...dataDirFlag,
   },
   about: "Works on the hub's own machine, as the user that the hub runs as, whether it runs or not.",
@@ -74,7 +74,7 @@ export const list = command({
     else if (people.length === 0) await note("Nobody has an account. Make the first: orion hub admin create --email E");
     else {
       const paint = painter(wantsColours(session));
-      const columns = [{ title: "E-MAIL" }, { title: "NAME" }, { title: "SECOND FACTOR" }, { title: "ORGANISATIONS" }];
+      const columns = [{ title: "E-MAIL" }, { title: "NAME" }, { title: "SECOND FACTOR" }, { title: "ORGANIZATIONS" }];
       const rows = people.map(({ email, name, twoFactor, memberships }) => [
         email,
         name,

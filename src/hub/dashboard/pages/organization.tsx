@@ -1,4 +1,4 @@
-/** The people of an organisation, and those who are invited. */
+/** The people of an organization, and those who are invited. */
 import { useState } from "preact/hooks";
 
 import type { Organization } from "#src/protocol/account.ts";

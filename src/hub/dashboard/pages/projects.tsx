@@ -1,4 +1,4 @@
-/** The projects of an organisation. */
+/** The projects of an organization. */
 import { useState } from "preact/hooks";
 
 import type { Project, projectsPage } from "#src/protocol/project.ts";

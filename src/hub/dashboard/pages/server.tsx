@@ -5,6 +5,7 @@ import type { NewAgentToken, Server } from "#src/protocol/api.ts";
 import type { Project, ServerNotice } from "#src/protocol/project.ts";
 import { AgentCommands } from "../add-server.tsx";
 import { address, send } from "../client.ts";
+import { Containers } from "../containers.tsx";
 import { useHubNow } from "../fleet.ts";
 import { type Loaded, useLoad } from "../loading.ts";
 import { Confirm, Dialog } from "../parts/dialog.tsx";
@@ -86,6 +87,7 @@ function Shown({ server }: { readonly server: Server }) {
       )}
       {docker.error !== null && <Notice tone="quiet">Docker: {docker.error}</Notice>}
       <Scripts servers={[server]} now={now} />
+      <Containers server={server} now={now} />
     </>
   );
 }

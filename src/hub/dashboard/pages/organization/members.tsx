@@ -1,4 +1,4 @@
-/** The people of an organisation and what each may do. */
+/** The people of an organization and what each may do. */
 import type { Role } from "#src/protocol/access.ts";
 import type { Member } from "#src/protocol/account.ts";
 import { address, send } from "../../client.ts";
