@@ -56,6 +56,7 @@ const table: readonly Row[] = [
     why: "pages run in a browser: of the server they know the contract's types only",
   },
   { room: "src/hub/fleet", mayImport: facts, why: sibling },
+  { room: "src/hub/metrics", mayImport: facts, why: sibling },
   { room: "src/hub/projects", mayImport: facts, why: sibling },
   { room: "src/hub/store", mayImport: facts, why: sibling },
 

@@ -17,6 +17,8 @@ import { createReadClient } from "./api/trust.ts";
 import { connectControl, controlPath, serveControl } from "./control.ts";
 import page from "./dashboard/index.html";
 import { type Listener, listen } from "./listener.ts";
+import { type Measures, openMeasures } from "./measures.ts";
+import { type Origin, originOf } from "./origin.ts";
 import { createOperator } from "./operate.ts";
 import type { HubOperator } from "./operator.ts";
 import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
@@ -51,6 +53,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
   const streams = createStreams();
   let rooms: Rooms | undefined;
   let logs: LogStore | undefined;
+  let measures: Measures | undefined;
   let listener: Listener | undefined;
   let closeSockets: (() => Promise<void>) | undefined;
   let closeControl: (() => Promise<void>) | undefined;
@@ -62,13 +65,31 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const opened = (rooms = await openRooms(settings, world));
     const store = (logs = await openLogStore(settings.dataDir, clock));
     const { state, servers, projects, tokens, accounts } = opened;
-    const { heartbeatInterval: heartbeatSeconds, publicUrl } = settings;
-    const ingest = createIngest({ servers, logs: store, events: state, clock, log, heartbeatSeconds });
+    const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
+    const measuring = (measures = await openMeasures({
+      settings,
+      clock,
+      warn: (message) => log.warn(message),
+      logs: store,
+      openStreams: () => streams.count(),
+      servers,
+    }));
+    const ingest = createIngest({
+      servers,
+      logs: measuring.logs,
+      events: state,
+      metrics: measuring.intake,
+      clock,
+      log,
+      heartbeatSeconds,
+      rateLimits,
+    });
     closeSockets = () => ingest.stream.close();
     const handler = createHandler({
       routes: createRoutes({
         rooms: opened,
         logs: store,
+        measures: measuring,
         streams,
         clock,
         ingest: ingest.routes,
@@ -103,11 +124,12 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       },
       websocket: ingest.stream.websocket,
     }));
-    origin = publicUrl?.replace(/\/+$/, "") ?? listening.url;
+    const found = originOf(settings, listening.url);
+    origin = found.origin;
     accounts.setOrigin(origin);
     openControl(opened);
     prune(store, state);
-    tellWhere(listening, opened);
+    tellWhere(listening, opened, found);
     return { url: listening.url, port: listening.port };
   }
 
@@ -128,10 +150,11 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     }
   }
 
-  function tellWhere({ url }: Listener, { accounts }: Rooms): void {
+  function tellWhere({ url }: Listener, { accounts }: Rooms, { guessed }: Origin): void {
     const reach = isLoopback(settings.host) ? ", on this machine only" : "";
     const plain = isSecure(settings) || isLoopback(settings.host) ? "" : "; without TLS, passwords travel in the open";
     log.info(`hub listens on ${url}${reach}${plain}; data in ${settings.dataDir}`);
+    if (guessed) log.warn(`links lead to ${origin}; set publicUrl to the address that people reach this hub by`);
     const token = accounts.setupToken();
     if (token !== null) log.info(`nobody has an account yet; make the first owner at ${origin}/setup#${token}`);
   }
@@ -171,6 +194,8 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     await listening?.stop();
     const opened = rooms;
     rooms = undefined;
+    measures?.close();
+    measures = undefined;
     logs?.close();
     logs = undefined;
     await opened?.close();

@@ -30,12 +30,12 @@ export function createOperator({ rooms, now, setupUrl }: OperateWorld): HubOpera
     const [first] = found;
     if (first !== undefined && found.length === 1) return first;
     if (all.length === 0) {
-      throw new Fault("not-found", "the hub has no organisation yet", { hint: "Make its first owner first" });
+      throw new Fault("not-found", "the hub has no organization yet", { hint: "Make its first owner first" });
     }
     const names = all.map(({ name }) => `"${name}"`).join(", ");
     if (first === undefined)
-      throw new Fault("not-found", `there is no organisation "${wanted}"`, { hint: `There are ${names}` });
-    throw new Fault("invalid", "there are several organisations", { hint: `Name one of ${names}, or its id` });
+      throw new Fault("not-found", `there is no organization "${wanted}"`, { hint: `There are ${names}` });
+    throw new Fault("invalid", "there are several organizations", { hint: `Name one of ${names}, or its id` });
   }
 
   async function projectOf(organization: string | undefined, wanted: string | undefined) {

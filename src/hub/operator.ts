@@ -4,7 +4,7 @@ import { sourceName } from "#src/protocol/log.ts";
 import { hostname } from "#src/protocol/project.ts";
 import { z } from "#src/protocol/schema.ts";
 
-/** Which organisation an order is about: its name or id; left out: the only one. */
+/** Which organization an order is about: its name or id; left out: the only one. */
 const organization = z.optional(displayName);
 /** Name or id of a project; left out: the only one, or "default". */
 const project = z.optional(displayName);
@@ -40,7 +40,7 @@ const nothing = z.object({});
 
 /** Every order with what it takes and what it gives; the control socket and its client are made from this. */
 export const orders = {
-  /** An owner of the named organisation, of the first one, or of a new one. Fault `conflict`: known address. */
+  /** An owner of the named organization, of the first one, or of a new one. Fault `conflict`: known address. */
   createOwner: { takes: newOwner, gives: owner },
   people: { takes: nothing, gives: z.object({ people: z.array(person) }) },
   /** Ends all sessions of the person, and takes the second factor away. Fault `not-found`. */

@@ -17,6 +17,7 @@ import { createFleet } from "./fleet/fleet.ts";
 import { createProjects } from "./projects/projects.ts";
 import type { HubSettings } from "./settings.ts";
 import { openAuthDatabase } from "./store/auth-database.ts";
+import { storageFault } from "./store/commits.ts";
 import { lockFolder } from "./store/lock.ts";
 import { openStateStore } from "./store/state.ts";
 
@@ -60,7 +61,7 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
     const database = await openAuthDatabase(dataDir);
     ends.push(() => database.close());
     const accounts = await createAccounts({
-      database,
+      database: { ...database, faultOf: storageFault },
       secret,
       secure: isSecure(settings),
       oidc: settings.oidc,

@@ -12,8 +12,10 @@ import { healthRoutes } from "./api/routes/health.ts";
 import { invitationRoutes } from "./api/routes/invitation.ts";
 import { keyRoutes } from "./api/routes/key.ts";
 import { logRoutes } from "./api/routes/log.ts";
+import { metricRoutes } from "./api/routes/metrics.ts";
 import { organizationRoutes } from "./api/routes/organization.ts";
 import { projectRoutes } from "./api/routes/project.ts";
+import { prometheusRoutes } from "./api/routes/prometheus.ts";
 import type { Route } from "./api/route.ts";
 import { createScopes } from "./api/routes/scope.ts";
 import { serverRoutes } from "./api/routes/server.ts";
@@ -21,12 +23,14 @@ import { sessionRoutes } from "./api/routes/session.ts";
 import type { Streams } from "./api/sse.ts";
 import { createStillGood } from "./api/routes/still-good.ts";
 import { createThrottle } from "./api/throttle.ts";
+import type { Measures } from "./measures.ts";
 import type { Rooms } from "./rooms.ts";
 import type { LogStore } from "./store/port.ts";
 
 export type RoutesWorld = {
   readonly rooms: Rooms;
   readonly logs: LogStore;
+  readonly measures: Measures;
   readonly streams: Streams;
   readonly clock: Clock;
   /** the ways in for facts, see api/intake/ingest.ts */
@@ -34,7 +38,15 @@ export type RoutesWorld = {
   readonly publicUrl: string | null;
 };
 
-export function createRoutes({ rooms, logs, streams, clock, ingest, publicUrl }: RoutesWorld): readonly Route[] {
+export function createRoutes({
+  rooms,
+  logs,
+  measures,
+  streams,
+  clock,
+  ingest,
+  publicUrl,
+}: RoutesWorld): readonly Route[] {
   const { state: events, servers, projects, tokens, accounts, audit, soleOrganization } = rooms;
   const { identify } = accounts;
   const scopes = createScopes({ servers, projects, soleOrganization });
@@ -54,6 +66,13 @@ export function createRoutes({ rooms, logs, streams, clock, ingest, publicUrl }:
     ...serverRoutes({ servers, scopes, trail }),
     ...logRoutes({ logs, streams, scopes, stillGood }),
     ...eventRoutes({ events, servers, streams, scopes, stillGood }),
+    ...metricRoutes({ charts: measures.charts, events, scopes }),
+    ...prometheusRoutes({
+      scopes,
+      servers,
+      projectName: (id) => projects.get(id)?.name ?? id,
+      expose: measures.expose,
+    }),
     ...auditRoutes({ audit }),
     ...ingest,
     ...healthRoutes(events, version),

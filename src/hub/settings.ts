@@ -8,12 +8,18 @@ import { email, role } from "#src/protocol/access.ts";
 import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
 import { pathsFor } from "#src/protocol/paths.ts";
 import { firstIssue, z } from "#src/protocol/schema.ts";
+import { defaultRateLimits } from "./api/intake/rate.ts";
 import { isBlock } from "./api/trust.ts";
 
 const whole = z.coerce.number().check(z.multipleOf(1, "must be a whole number"));
 const gibibyte = 1024 ** 3;
 
 const path = z._default(z.nullable(z.string().check(z.minLength(1))), null);
+/** How long metrics are kept. */
+const days = z.coerce.number().check(z.minimum(1), z.maximum(36_500));
+const metricsDays = { rawDays: 7, fiveMinuteDays: 90, hourlyDays: 400 };
+/** Of a rate limit. */
+const amount = whole.check(z.minimum(1), z.maximum(Number.MAX_SAFE_INTEGER));
 const flag = z._default(z.union([z.boolean(), z.stringbool()], { error: "must be true or false" }), false);
 /** Several words: a list, or text with commas or spaces between them. */
 const words = z.pipe(
@@ -78,6 +84,17 @@ const settingsSchema = z.strictObject({
   ),
   /** seconds between heartbeats that agents are asked for */
   heartbeatInterval: z._default(whole.check(z.minimum(10), z.maximum(300)), 30),
+  /** how fast each source may log */
+  rateLimits: z._default(
+    z.strictObject({
+      linesPerSecond: z._default(amount, defaultRateLimits.linesPerSecond),
+      /** lines that may come at once after a rest */
+      burstLines: z._default(amount, defaultRateLimits.burstLines),
+      bytesPerSecond: z._default(amount, defaultRateLimits.bytesPerSecond),
+      burstBytes: z._default(amount, defaultRateLimits.burstBytes),
+    }),
+    defaultRateLimits,
+  ),
   retention: z._default(
     z.strictObject({
       logs: z._default(
@@ -87,8 +104,19 @@ const settingsSchema = z.strictObject({
         }),
         { days: 14, bytes: 10 * gibibyte },
       ),
+      metrics: z._default(
+        z.strictObject({
+          /** as agents report them */
+          rawDays: z._default(days, metricsDays.rawDays),
+          /** averages of five minutes */
+          fiveMinuteDays: z._default(days, metricsDays.fiveMinuteDays),
+          /** averages of an hour */
+          hourlyDays: z._default(days, metricsDays.hourlyDays),
+        }),
+        metricsDays,
+      ),
     }),
-    { logs: { days: 14, bytes: 10 * gibibyte } },
+    { logs: { days: 14, bytes: 10 * gibibyte }, metrics: metricsDays },
   ),
 });
 
@@ -115,8 +143,15 @@ const variables: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ORION_HUB_OIDC_ALLOWED_DOMAINS: ["oidc", "allowedDomains"],
   ORION_HUB_OIDC_DEFAULT_ROLE: ["oidc", "defaultRole"],
   ORION_HUB_HEARTBEAT_INTERVAL: ["heartbeatInterval"],
+  ORION_HUB_RATE_LIMITS_LINES_PER_SECOND: ["rateLimits", "linesPerSecond"],
+  ORION_HUB_RATE_LIMITS_BURST_LINES: ["rateLimits", "burstLines"],
+  ORION_HUB_RATE_LIMITS_BYTES_PER_SECOND: ["rateLimits", "bytesPerSecond"],
+  ORION_HUB_RATE_LIMITS_BURST_BYTES: ["rateLimits", "burstBytes"],
   ORION_HUB_RETENTION_LOGS_DAYS: ["retention", "logs", "days"],
   ORION_HUB_RETENTION_LOGS_BYTES: ["retention", "logs", "bytes"],
+  ORION_HUB_RETENTION_METRICS_RAW_DAYS: ["retention", "metrics", "rawDays"],
+  ORION_HUB_RETENTION_METRICS_FIVE_MINUTE_DAYS: ["retention", "metrics", "fiveMinuteDays"],
+  ORION_HUB_RETENTION_METRICS_HOURLY_DAYS: ["retention", "metrics", "hourlyDays"],
 };
 
 /** What flags may say; the rest comes from the environment, the file, and defaults. */

@@ -1,4 +1,4 @@
-/** Who may do what: roles of people in an organisation, scopes of API keys, and the permissions both come to. */
+/** Who may do what: roles of people in an organization, scopes of API keys, and the permissions both come to. */
 import { z } from "./schema.ts";
 
 /** Most powerful first. */
@@ -37,7 +37,7 @@ export const password = z
   .string()
   .check(z.minLength(12, "must have at least 12 characters"), z.maxLength(128, "must have at most 128 characters"));
 
-/** Names that people give to things: organisations, projects, keys. */
+/** Names that people give to things: organizations, projects, keys. */
 export const displayName = z
   .string()
   .check(z.trim(), z.regex(/^[^\u0000-\u001f\u007f]{1,100}$/u, "must be 1 to 100 characters on one line"));

@@ -8,7 +8,7 @@ export const login = z.object({
   kind: z.enum(["person", "key"]),
   /** of a person */
   email: z.optional(z.string()),
-  /** name of the organisation that requests are about */
+  /** name of the organization that requests are about */
   organization: z.optional(z.string()),
   /** PEM file of the hub's certificate authority, absolute */
   caFile: z.optional(z.string()),

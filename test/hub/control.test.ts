@@ -100,7 +100,7 @@ describe("the hub's own command line", () => {
       const taken = await faultOf(one.createOwner({ email: "owner@example.com", password }));
       expect([taken.code, taken.message]).toEqual(["conflict", "owner@example.com has an account already"]);
       const unknown = await faultOf(one.createKey({ organization: "Nowhere", name: "k", scopes: ["logs:write"] }));
-      expect([unknown.code, unknown.message]).toEqual(["not-found", 'there is no organisation "Nowhere"']);
+      expect([unknown.code, unknown.message]).toEqual(["not-found", 'there is no organization "Nowhere"']);
       expect((await faultOf(one.createSource({ name: "x", project: "none" }))).code).toBe("not-found");
     }
     const short = await faultOf(operator.createOwner({ email: "new@example.com", password: "short" }));

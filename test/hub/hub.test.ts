@@ -7,7 +7,7 @@ import { type HubSettings, readHubSettings } from "#src/hub/settings.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import type { LogsPage, RegisteredServer, Server, ServersPage } from "#src/protocol/api.ts";
 import { Fault } from "#src/protocol/fault.ts";
-import { allEntries, entries, heartbeat, startHub, type TestHub } from "#test/hub/kit/hub.ts";
+import { allEntries, entries, heartbeat, metricsDays, startHub, type TestHub } from "#test/hub/kit/hub.ts";
 import { password, signIn } from "#test/hub/kit/people.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
@@ -257,7 +257,7 @@ describe("retention", () => {
     await agent.logs(entries(1, 5));
     await agent.logs(entries(6, 10, { at: new Date().toISOString() }));
     await first.hub.stop();
-    const settings = { retention: { logs: { days: 14, bytes: 1024 ** 3 } } };
+    const settings = { retention: { logs: { days: 14, bytes: 1024 ** 3 }, metrics: metricsDays } };
     await using second = await startHub({ folder: first.folder, settings });
     await until(async () => (await allEntries(second)).length === 5, "the old entries to go");
     const again = await second.agent();
@@ -278,7 +278,7 @@ describe("retention", () => {
     const bytes = 1024 * 1024;
     await using second = await startHub({
       folder: first.folder,
-      settings: { retention: { logs: { days: 36_500, bytes } } },
+      settings: { retention: { logs: { days: 36_500, bytes }, metrics: metricsDays } },
     });
     await until(() => second.said.some((line) => line.includes("retention deleted")), "the oldest entries to go");
     const kept = await allEntries(second);

@@ -4,6 +4,7 @@ import { readHubSettings } from "#src/hub/settings.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 
 const gibibyte = 1024 ** 3;
+const metrics = { rawDays: 7, fiveMinuteDays: 90, hourlyDays: 400 };
 const defaults = {
   publicUrl: null,
   tlsCert: null,
@@ -13,6 +14,12 @@ const defaults = {
   adminEmail: null,
   adminPasswordFile: null,
   oidc: null,
+  rateLimits: {
+    linesPerSecond: 50_000,
+    burstLines: 200_000,
+    bytesPerSecond: 32 * 1024 * 1024,
+    burstBytes: 128 * 1024 * 1024,
+  },
 };
 
 async function inFolder(file: string | undefined, use: (dir: string) => void): Promise<void> {
@@ -30,7 +37,7 @@ describe("the hub's settings", () => {
         dataDir: `${dir}/data`,
         ...defaults,
         heartbeatInterval: 30,
-        retention: { logs: { days: 14, bytes: 10 * gibibyte } },
+        retention: { logs: { days: 14, bytes: 10 * gibibyte }, metrics },
       });
     });
   });
@@ -51,7 +58,7 @@ describe("the hub's settings", () => {
           ...defaults,
           publicUrl: "https://file.example",
           heartbeatInterval: 30,
-          retention: { logs: { days: 3, bytes: gibibyte } },
+          retention: { logs: { days: 3, bytes: gibibyte }, metrics },
         });
       },
     );
@@ -100,7 +107,23 @@ describe("the hub's settings", () => {
     await inFolder(undefined, (dir) => expect(readHubSettings({}, env, dir).oidc).toEqual(filled));
   });
 
+  test("how fast a source may log is set part by part", async () => {
+    await inFolder('{ "rateLimits": { "linesPerSecond": 10, "burstLines": 30 } }', (dir) => {
+      const env = { ORION_HUB_RATE_LIMITS_BURST_LINES: "40" };
+      const { rateLimits } = readHubSettings({}, env, dir);
+      expect(rateLimits).toEqual({ ...defaults.rateLimits, linesPerSecond: 10, burstLines: 40 });
+    });
+  });
+
   for (const [name, file, env, flags, said] of [
+    [
+      "a rate of nothing",
+      '{ "rateLimits": { "linesPerSecond": 0 } }',
+      {},
+      {},
+      /rateLimits\.linesPerSecond: .*hub\.json/,
+    ],
+    ["a rate of what does not exist", '{ "rateLimits": { "lines": 1 } }', {}, {}, /rateLimits: .*lines.*hub\.json/],
     ["a proxy that has no address", undefined, {}, { trustProxy: "proxy.local" }, /trustProxy\.0: .*--trust-proxy/],
     ["a block that is too narrow", undefined, {}, { trustProxy: "10.0.0.0/33" }, /trustProxy\.0: .*--trust-proxy/],
     ["more proxies than anybody has", '{ "trustProxy": 11 }', {}, {}, /trustProxy: .*hub\.json/],

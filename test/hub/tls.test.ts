@@ -53,7 +53,13 @@ describe("a hub with TLS", () => {
     });
     const cookies = response.headers.getSetCookie().filter((cookie) => !/^[^=]+=;/.test(cookie));
     expect([response.status, cookies.length]).toEqual([200, 1]);
-    for (const part of [/^__Host-orion\./, /; HttpOnly/i, /; Secure/i, /; SameSite=Lax/i, /; Path=\/(?:;|$)/i]) {
+    for (const part of [
+      /^__Host-orion-[0-9a-f]{8}\./,
+      /; HttpOnly/i,
+      /; Secure/i,
+      /; SameSite=Lax/i,
+      /; Path=\/(?:;|$)/i,
+    ]) {
       expect(cookies[0]).toMatch(part);
     }
     expect(cookies[0]).not.toMatch(/; Domain=/i);
@@ -72,10 +78,14 @@ describe("a hub with TLS", () => {
     await until(() => socket.readyState === WebSocket.OPEN, "the stream to open");
     rig.authority.issue("second", rig.files);
     await until(() => rig.hub.said.some((line) => line.includes("renewed TLS certificate")), "the renewal");
-    for (let i = 0; i < 20; i++) {
-      const body = JSON.stringify(heartbeat());
-      expect((await rig.fetch("/api/v1/agent/heartbeat", { method: "POST", headers, body })).status).toBe(200);
-    }
+    const body = JSON.stringify(heartbeat());
+    // a connection that is made in the moment of the change may be reset; agents make another one
+    const beat = () =>
+      rig.fetch("/api/v1/agent/heartbeat", { method: "POST", headers, body }).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    for (let i = 0; i < 20; i++) expect((await beat()) || (await beat())).toBe(200);
     expect(closed).toBe(false);
     // and it is closed at once when the token dies, though the former server holds it
     await rig.hub.hub.register("web-1");

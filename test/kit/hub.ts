@@ -12,13 +12,13 @@ export type TestHub = AsyncDisposable & {
   refused(): number;
 };
 
-/** A hub on a port of its own that knows `token`. */
-export function startTestHub(token: string): TestHub {
+/** A hub on a port of its own that knows `token`. `hostname`: where it listens. */
+export function startTestHub(token: string, hostname = "127.0.0.1"): TestHub {
   const hub = { tokens: new Set([token]), heartbeats: [], events: [], entries: [] } as unknown as TestHub;
   let refused = 0;
   const server = Bun.serve({
     port: 0,
-    hostname: "127.0.0.1",
+    hostname,
     async fetch(request) {
       const given = (request.headers.get("authorization") ?? "").replace("Bearer ", "");
       if (!hub.tokens.has(given)) {
@@ -46,7 +46,7 @@ export function startTestHub(token: string): TestHub {
     },
   });
   return Object.assign(hub, {
-    url: `http://127.0.0.1:${server.port}`,
+    url: `http://${hostname}:${server.port}`,
     refused: () => refused,
     [Symbol.asyncDispose]: () => server.stop(true),
   });

@@ -1,4 +1,4 @@
-/** What the routes of sign-in and organisations need from the room that keeps people. */
+/** What the routes of sign-in and organizations need from the room that keeps people. */
 import type { Role } from "#src/protocol/access.ts";
 import type {
   DeviceCode,
@@ -52,7 +52,7 @@ export type DeviceAnswer =
   | { readonly token: string; readonly expiresInSeconds: number }
   | { readonly error: string; readonly description: string };
 
-/** The end of a sign-in with the organisation's provider: where the browser goes next. */
+/** The end of a sign-in with the organization's provider: where the browser goes next. */
 export type Returned = {
   readonly location: string;
   readonly cookies: Cookies;
@@ -73,7 +73,7 @@ export type Accounts = {
   signOutEverywhere(from: From, caller: PersonCaller): Promise<Cookies>;
   /** Gives the session's cookie again when it has grown old. */
   session(from: From, caller: PersonCaller): Promise<{ readonly session: Session; readonly cookies: Cookies }>;
-  /** The organisation that the session is about from now on. Fault `not-found`: not a member of it. */
+  /** The organization that the session is about from now on. Fault `not-found`: not a member of it. */
   chooseOrganization(from: From, caller: PersonCaller, organizationId: string): Promise<PersonCaller>;
   sessions(caller: PersonCaller): Promise<SessionsList>;
   /** False: no such session of this person. */
@@ -104,9 +104,9 @@ export type Accounts = {
   organization(caller: PersonCaller): Promise<Organization>;
   renameOrganization(caller: PersonCaller, name: string): Promise<Organization>;
   invite(caller: PersonCaller, email: string, role: Role): Promise<NewInvitation>;
-  /** undefined: no such invitation in this organisation. */
+  /** undefined: no such invitation in this organization. */
   revokeInvitation(caller: PersonCaller, id: string): Promise<{ readonly email: string } | undefined>;
-  /** Fault `conflict`: the last owner; `not-found`: nobody of this organisation. */
+  /** Fault `conflict`: the last owner; `not-found`: nobody of this organization. */
   changeRole(
     caller: PersonCaller,
     personId: string,

@@ -20,7 +20,7 @@ export type AuditWorld = {
   readonly store: AuditStore;
   readonly clock: Pick<Clock, "now">;
   readonly warn: (message: string) => void;
-  /** The only organisation of this hub, which also sees what is nobody's; null: there are several, or none. */
+  /** The only organization of this hub, which also sees what is nobody's; null: there are several, or none. */
   readonly soleOrganization: () => string | null;
 };
 
@@ -73,7 +73,7 @@ export function actorOf(caller: Caller): AuditEntry["actor"] {
 
 export type Target = NonNullable<AuditEntry["target"]>;
 
-/** Records what a caller of an organisation did, with whom and where from taken from the call. */
+/** Records what a caller of an organization did, with whom and where from taken from the call. */
 export type Trail = (
   call: Omit<Traced, "caller"> & { readonly caller: Caller & { readonly organizationId: string } },
   action: AuditAction,

@@ -6,6 +6,8 @@ import { reasonOf } from "#src/protocol/fault.ts";
 import { maxBodyBytes, maxInflatedBytes } from "#src/protocol/log.ts";
 import { type z, check } from "#src/protocol/schema.ts";
 import { declaredSize } from "./body-size.ts";
+import { type Room, largeBytes } from "./intake/admission.ts";
+import { isHeavy } from "./intake/weight.ts";
 import { HttpFault } from "./problem.ts";
 
 /** JSON bodies of people are small. */
@@ -99,13 +101,19 @@ function tooLargeInflated(limit: number): HttpFault {
   return new HttpFault(413, `the body is larger than ${limit} bytes after decompression`);
 }
 
+/** Inflated at a time where the body doesn't say how much it will be, or says too little. */
+const pieceBytes = 64 * 1024;
+
 /** A body as it came, and what it says. */
 export type Inflated = { readonly plain: Uint8Array; readonly zstd: Uint8Array | null };
 
-/** Undoes `Content-Encoding`. Throws HttpFault 413 past `limit` bytes, 400 for damaged data, 415 for other encodings. */
-export function inflate(body: Uint8Array, encoding: string | null, limit = maxInflatedBytes): Inflated {
+/**
+ * Undoes `Content-Encoding`. Throws HttpFault 413 past `limit` bytes, 400 for damaged data, 415 for other encodings.
+ * @param size what it will be, if that is known: memory is taken once and not in pieces that are then joined
+ */
+export function inflate(body: Uint8Array, encoding: string | null, limit = maxInflatedBytes, size?: number): Inflated {
   const name = encoding?.trim().toLowerCase() ?? "identity";
-  const options = { maxOutputLength: limit, chunkSize: Math.min(limit, 1024 * 1024) };
+  const options = { maxOutputLength: limit, chunkSize: Math.min(limit, Math.max(size ?? 0, pieceBytes)) };
   try {
     if (name === "identity" || name === "") return { plain: body, zstd: null };
     // a window of at most 8 MiB: RFC 8878 section 3.1.1.1.2 asks decoders to refuse what would take more memory
@@ -127,18 +135,28 @@ export function inflate(body: Uint8Array, encoding: string | null, limit = maxIn
 }
 
 /**
- * Reads and inflates a delivery, making room for it before it takes it. Throws HttpFault as `readBody`, `inflate` and
- * `grow` do.
+ * Reads and inflates a delivery, making room for it before it takes it; a large one waits for its turn. Throws
+ * HttpFault as `readBody`, `inflate` and the room do.
  */
-export async function readDelivery(request: Request, grow: (bytes: number) => void): Promise<Inflated> {
+export async function readDelivery(request: Request, { grow, alone }: Room): Promise<Inflated> {
   const body = await readBody(request, maxBodyBytes, { onBytes: grow });
   const encoding = request.headers.get("content-encoding");
-  const size = declaredSize(body, encoding) ?? 0;
-  if (size > maxInflatedBytes) throw tooLargeInflated(maxInflatedBytes);
-  grow(size);
-  const inflated = inflate(body, encoding);
-  grow(inflated.plain.length);
-  return inflated;
+  const size = declaredSize(body, encoding);
+  if (size !== undefined && size > maxInflatedBytes) throw tooLargeInflated(maxInflatedBytes);
+  if ((size ?? 0) <= largeBytes) {
+    grow(size ?? 0);
+    try {
+      const inflated = inflate(body, encoding, largeBytes, size);
+      grow(inflated.plain.length);
+      if (isHeavy(inflated.plain, body.length)) await alone();
+      return inflated;
+    } catch (error) {
+      // it is more than it said
+      if (!(error instanceof HttpFault) || error.status !== 413) throw error;
+    }
+  }
+  await alone();
+  return inflate(body, encoding, maxInflatedBytes, size);
 }
 
 /** A JSON body of a person or page, checked. Throws HttpFault 400, 413 or 415, or the schema's Fault. */

@@ -1,7 +1,7 @@
 /** Who sends a request, once that is known. */
 import type { Role, Scope } from "#src/protocol/access.ts";
 
-/** A signed-in person, acting within one organisation. */
+/** A signed-in person, acting within one organization. */
 export type PersonCaller = {
   readonly kind: "person";
   readonly id: string;
@@ -44,5 +44,5 @@ export type EnrolmentCaller = {
 export type Caller =
   PersonCaller | KeyCaller | AgentCaller | SourceCaller | EnrolmentCaller | { readonly kind: "nobody" };
 
-/** Those who act for an organisation, and see what belongs to it and nothing else. */
+/** Those who act for an organization, and see what belongs to it and nothing else. */
 export type MemberCaller = PersonCaller | KeyCaller;

@@ -3,6 +3,7 @@ import { reasonOf } from "#src/protocol/fault.ts";
 import { check } from "#src/protocol/schema.ts";
 import type { Authorize } from "./authorize.ts";
 import { withTag } from "./etag.ts";
+import type { Caller } from "./caller.ts";
 import type { Guard } from "./guard.ts";
 import type { Pages } from "./pages.ts";
 import { HttpFault, problemOf } from "./problem.ts";
@@ -40,7 +41,9 @@ export function createHandler(world: HandlerWorld): Handler {
     const query = route.query === undefined ? undefined : check(route.query, queryOf(request), "the query");
     const response = await route.handle(Object.assign(call, { query, caller }) as Call);
     const tagged = route.method === "GET" && route.answer !== undefined && route.permission !== "none";
-    return tagged && response.status === 200 && isJson(response) ? await withTag(request, response) : response;
+    return tagged && response.status === 200 && isJson(response)
+      ? await withTag(request, response, nameOf(caller))
+      : response;
   }
 
   /** Runs `work`, and makes of whatever comes out an answer that may leave the hub. */
@@ -110,6 +113,23 @@ function createCall({ request, params, peer }: Exchange, requestId: string, read
       return readClient(request.headers, peer.address()).address;
     },
   };
+}
+
+/** Who asks, and as what. */
+function nameOf(caller: Caller): string {
+  switch (caller.kind) {
+    case "nobody":
+      return "nobody";
+    case "person":
+      return `person ${caller.id} ${caller.organizationId}`;
+    case "agent":
+      return `agent ${caller.serverId}`;
+    case "source":
+      return `source ${caller.sourceId}`;
+    case "key":
+    case "enrolment":
+      return `${caller.kind} ${caller.id}`;
+  }
 }
 
 /** A browser that was sent somewhere, and not to the API. */

@@ -141,10 +141,10 @@ export type SourceWithToken = { readonly source: SourceView; readonly token: str
 
 /** Projects and sources, all in memory; changes are durable when their promises resolve. */
 export type Projects = {
-  /** An organisation's, by name. */
+  /** An organization's, by name. */
   of(organizationId: string): readonly ProjectView[];
   get(id: string): ProjectView | undefined;
-  /** Rejects with a Fault `conflict` when the organisation has one of that name. */
+  /** Rejects with a Fault `conflict` when the organization has one of that name. */
   create(organizationId: string, name: string): Promise<ProjectView>;
   rename(id: string, name: string): Promise<ProjectView>;
   /** With its sources. Whether servers are left in it is for the caller to see to. */
@@ -199,9 +199,9 @@ export type Tokens = {
     readonly expiresAtMs: number;
     readonly maxUses: number;
   }): Promise<{ readonly view: TokenView; readonly token: string }>;
-  /** What a person made in an organisation: keys and enrolment tokens. */
+  /** What a person made in an organization: keys and enrolment tokens. */
   madeBy(organizationId: string, email: string): readonly TokenView[];
-  /** Dead at once. undefined: the organisation has no such token. */
+  /** Dead at once. undefined: the organization has no such token. */
   revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
   /** Forgets the enrolment tokens of a project that is gone. */
   forgetProject(projectId: string): void;

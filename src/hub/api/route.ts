@@ -15,7 +15,7 @@ export type Callers = {
   enrolment: EnrolmentCaller;
   /** a signed-in person, whatever the role; no key */
   session: PersonCaller;
-  /** anybody of the organisation; a key needs view:servers to read and manage:servers to change */
+  /** anybody of the organization; a key needs view:servers to read and manage:servers to change */
   member: MemberCaller;
   "view:servers": MemberCaller;
   "manage:servers": MemberCaller;

@@ -56,7 +56,9 @@ export function createThrottle(clock: Pick<Clock, "monotonic">): Throttle {
       for (const list of lists) list.push(now);
       return {
         succeeded() {
-          for (const list of lists) {
+          // an attempt that came meanwhile has left others there
+          for (const key of keys) {
+            const list = attempts.get(key) ?? [];
             const index = list.indexOf(now);
             if (index !== -1) list.splice(index, 1);
           }

@@ -1,5 +1,5 @@
 /**
- * The door of sign-in: people, their organisations, and how they come in. better-auth does the work behind it, and
+ * The door of sign-in: people, their organizations, and how they come in. better-auth does the work behind it, and
  * nothing of it can be reached but what stands here.
  */
 import type { Cancel, Clock } from "#src/lib/clock.ts";
@@ -40,7 +40,7 @@ export type AccountsWorld = EngineWorld & {
   readonly oidc: OidcSettings | null;
   readonly devices: DeviceRecords;
   readonly audit: AuditTrail;
-  /** told of every new organisation before anybody can sign in to it; again after a crash in between */
+  /** told of every new organization before anybody can sign in to it; again after a crash in between */
   readonly onOrganization: (organizationId: string) => Promise<void>;
 };
 
@@ -76,7 +76,7 @@ export async function createAccounts(world: AccountsWorld) {
   const oidc =
     world.oidc === null
       ? null
-      : createOidc({ settings: world.oidc, engine, records, sessions, invitations, origin, change });
+      : createOidc({ settings: world.oidc, engine, records, sessions, invitations, origin, change, clock, log });
   // who belongs to what is read and then written: never by two at once
   const changes = createQueue();
   const founding = await openFounding({ records, people, onOrganization: world.onOrganization });
@@ -113,7 +113,7 @@ export async function createAccounts(world: AccountsWorld) {
     },
     /** Name of the cookie that holds a session. */
     cookieName: context.authCookies.sessionToken.name,
-    /** Id of the hub's organisation if there is exactly one. */
+    /** Id of the hub's organization if there is exactly one. */
     soleOrganization: () => founding.soleOrganization(),
     /** The token of the setup link; null: there is an owner. */
     setupToken: () => founding.setupToken(),
@@ -244,7 +244,7 @@ export async function createAccounts(world: AccountsWorld) {
           await audit.record(organizationId, { action: "person.password-changed", target, ...byHub });
         }
       }),
-    /** Organisations of the hub, oldest first. */
+    /** Organizations of the hub, oldest first. */
     organizations: async () => (await records.organizations()).map(({ id, name }) => ({ id, name })),
 
     /** Writes nothing any more. The database is closed by who opened it. */

@@ -44,14 +44,14 @@ export function createAttempts(engine: Engine, records: Records, sessions: Sessi
     return { state: "refused", about, why, ...wait, cookies: [] };
   }
 
-  /** Who holds the session that was just made. A person of no organisation has nothing to sign in to. */
+  /** Who holds the session that was just made. A person of no organization has nothing to sign in to. */
   async function arrived(set: Cookies): Promise<Attempt> {
     const token = sessions.tokenIn(set);
     if (token === null) throw new Fault("failed", "better-auth made no session");
     const person = await sessions.read(token);
     if (person !== null) return { state: "signed-in", person, cookies: set };
     await context.internalAdapter.deleteSession(token);
-    return refused("you don't belong to any organisation of this hub any more");
+    return refused("you don't belong to any organization of this hub any more");
   }
 
   /** Whose password was right, by the challenge that was given for it. */

@@ -17,6 +17,7 @@ import { passwordSignIn } from "./password-sign-in.ts";
 import type { AuthDatabase } from "./ports.ts";
 import { sealTwoFactor } from "./sealed-adapter.ts";
 import type { HubSecret } from "./secret.ts";
+import { tellFailures } from "./telling-adapter.ts";
 import { createVault } from "./vault.ts";
 
 /** Sessions end after this long without use. */
@@ -47,6 +48,8 @@ export type EngineWorld = {
 export async function openEngine({ database, secret, secure, log }: EngineWorld) {
   const vault = await createVault(secret.derive("vault"));
   const hashing = createLane();
+  // browsers send a cookie to every port of a host: hubs that share one must not take each other's
+  const ownName = `orion-${Buffer.from(secret.derive("cookie name")).toString("hex", 0, 4)}`;
   const plugins = [
     organization(),
     twoFactor({
@@ -105,7 +108,7 @@ export async function openEngine({ database, secret, secure, log }: EngineWorld)
       },
     },
     advanced: {
-      cookiePrefix: secure ? "__Host-orion" : "orion",
+      cookiePrefix: secure ? `__Host-${ownName}` : ownName,
       // its own prefix would be __Secure-, which is weaker than __Host- (RFC 6265bis section 4.1.3)
       useSecureCookies: false,
       defaultCookieAttributes: { secure, httpOnly: true, sameSite: "lax" as const, path: "/" },
@@ -117,7 +120,7 @@ export async function openEngine({ database, secret, secure, log }: EngineWorld)
     const stored = { ...options, database: { db: database.db, type: database.type, transaction: true } };
     const tables = await getMigrations(stored as BetterAuthOptions);
     await tables.runMigrations();
-    const adapter = sealTwoFactor(await getAdapter(stored as BetterAuthOptions), vault);
+    const adapter = sealTwoFactor(tellFailures(await getAdapter(stored as BetterAuthOptions), database.faultOf), vault);
     const databaseHooks = {
       session: { create: { before: (session: NewSession) => inOrganization(adapter, session) } },
     };
@@ -137,7 +140,7 @@ export type Engine = Awaited<ReturnType<typeof openEngine>>;
 
 type NewSession = { readonly userId: string; readonly activeOrganizationId?: unknown };
 
-/** A session acts in one organisation from the start, so that it ends when its person is removed from that one. */
+/** A session acts in one organization from the start, so that it ends when its person is removed from that one. */
 async function inOrganization(adapter: DBAdapter, session: NewSession) {
   if (typeof session.activeOrganizationId === "string") return undefined;
   const [oldest] = await adapter.findMany<{ organizationId: string }>({
@@ -149,7 +152,7 @@ async function inOrganization(adapter: DBAdapter, session: NewSession) {
   return oldest === undefined ? undefined : { data: { activeOrganizationId: oldest.organizationId } };
 }
 
-/** A device's session acts in the organisation in which it was approved. */
+/** A device's session acts in the organization in which it was approved. */
 const deviceOrganization = {
   id: "orion-device",
   schema: { deviceCode: { fields: { organizationId: { type: "string", required: false } } } },

@@ -8,7 +8,7 @@ const known: Readonly<Record<string, readonly [FaultCode, string, string?]>> = {
   INVALID_PASSWORD: ["denied", "the current password is wrong"],
   CREDENTIAL_ACCOUNT_NOT_FOUND: [
     "conflict",
-    "this account has no password: it signs in with the organisation's provider",
+    "this account has no password: it signs in with the organization's provider",
   ],
   TOTP_ALREADY_ENABLED: ["conflict", "a second factor is enabled already", "Disable it first"],
   TOTP_NOT_ENABLED: ["conflict", "no second factor was begun with", "Enable it first"],

@@ -1,11 +1,11 @@
-/** How a hub gets its first owner and its organisations: once, by the setup link, or by its own command line. */
+/** How a hub gets its first owner and its organizations: once, by the setup link, or by its own command line. */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 
 import { Fault } from "#src/protocol/fault.ts";
 import type { MadeOwner, NewOwner, People } from "./people.ts";
 import type { OrganizationRow, Records } from "./records.ts";
 
-/** What an organisation's metadata say once the hub was told of it. */
+/** What an organization's metadata say once the hub was told of it. */
 const welcomed = "welcomed";
 
 export type FoundingWorld = {
@@ -17,7 +17,7 @@ export type FoundingWorld = {
 export type Founding = {
   /** The token of the setup link, new at each start; null: there is an owner. */
   setupToken(): string | null;
-  /** Id of the hub's organisation if there is exactly one. */
+  /** Id of the hub's organization if there is exactly one. */
   soleOrganization(): string | null;
   /** The first owner. Fault `denied`: the token is wrong; `conflict`: there is an owner. */
   found(owner: NewOwner & { readonly token: string }): Promise<void>;
@@ -25,7 +25,7 @@ export type Founding = {
   addOwner(owner: NewOwner): Promise<MadeOwner>;
 };
 
-/** Looks whether there is an owner, and tells of organisations that a crash kept the hub from being told of. */
+/** Looks whether there is an owner, and tells of organizations that a crash kept the hub from being told of. */
 export async function openFounding({ records, people, onOrganization }: FoundingWorld): Promise<Founding> {
   let token = (await records.anyOwner()) ? null : randomBytes(32).toString("base64url");
   let organizations: readonly OrganizationRow[] = [];

@@ -14,6 +14,8 @@ export function engineHeaders({ request, address }: From): Headers {
     const value = request.headers.get(name);
     if (value !== null) headers.set(name, name === "user-agent" ? value.slice(0, maxAgent) : value);
   }
+  // a request is of one person only: with a token, the cookies that are sent along don't count, as in sessions.ts
+  if (headers.has("authorization")) headers.delete("cookie");
   if (address !== null) headers.set(addressHeader, address);
   return headers;
 }

@@ -11,7 +11,7 @@ import type { People } from "./people.ts";
 import { type InvitationRow, type Records, type UserRow, createRecords } from "./records.ts";
 
 const validMs = 7 * 86_400_000;
-/** Open invitations of one organisation. */
+/** Open invitations of one organization. */
 const maxOpen = 1000;
 /** Characters of a SHA-256 in base64url. */
 const macLength = 43;
@@ -47,7 +47,7 @@ export function createInvitations({ engine, records, people, key, origin }: Invi
 
   async function join(row: InvitationRow, user: UserRow): Promise<void> {
     if ((await records.member(row.organizationId, user.id)) !== null) {
-      throw new Fault("conflict", "you are a member of this organisation already");
+      throw new Fault("conflict", "you are a member of this organization already");
     }
     await engine.context.adapter.transaction(async (transaction) => {
       const within = createRecords(transaction);
@@ -68,7 +68,7 @@ export function createInvitations({ engine, records, people, key, origin }: Invi
       }
       const open = await records.pendingInvitations({ organizationId });
       if (open.length >= maxOpen) {
-        throw new Fault("conflict", `this organisation has ${maxOpen} open invitations`, { hint: "Take some back" });
+        throw new Fault("conflict", `this organization has ${maxOpen} open invitations`, { hint: "Take some back" });
       }
       // the newest link is the one that works
       for (const earlier of open) if (earlier.email === email) await records.setInvitation(earlier.id, "canceled");
@@ -78,7 +78,7 @@ export function createInvitations({ engine, records, people, key, origin }: Invi
       return { id: row.id, email, role, expiresAt: timestamp(expiresAt.valueOf()), link };
     },
 
-    /** undefined: no such open invitation in this organisation. */
+    /** undefined: no such open invitation in this organization. */
     async revoke(caller: SignedInPerson, id: string): Promise<{ email: string } | undefined> {
       const row = await records.invitation(id);
       if (row === null || row.organizationId !== caller.organizationId || row.status !== "pending") return undefined;

@@ -1,4 +1,4 @@
-/** Members of an organisation and their roles. Every organisation keeps an owner. */
+/** Members of an organization and their roles. Every organization keeps an owner. */
 import { timestamp } from "#src/lib/clock.ts";
 import { type Role, grants } from "#src/protocol/access.ts";
 import type { Member, Organization } from "#src/protocol/account.ts";
@@ -35,14 +35,14 @@ export function createMembers(engine: Engine, records: Records) {
     if (row.role !== "owner") return;
     const owners = (await records.members(row.organizationId)).filter(({ role }) => role === "owner");
     if (owners.length > 1) return;
-    throw new Fault("conflict", "an organisation must keep an owner", { hint: "Make somebody else an owner first" });
+    throw new Fault("conflict", "an organization must keep an owner", { hint: "Make somebody else an owner first" });
   }
 
   return {
     async organization(caller: SignedInPerson): Promise<Organization> {
       const { organizationId } = caller;
       const found = await records.organization(organizationId);
-      if (found === null) throw new Fault("not-found", "there is no such organisation");
+      if (found === null) throw new Fault("not-found", "there is no such organization");
       const members = await Promise.all((await records.members(organizationId)).map(view));
       const manages = grants[caller.role].includes("manage:organization");
       const pending = manages ? await records.pendingInvitations({ organizationId }) : [];
@@ -67,7 +67,7 @@ export function createMembers(engine: Engine, records: Records) {
     },
 
     /**
-     * Their sessions in this organisation end. Who belongs to no other one has no account any more: nothing would be
+     * Their sessions in this organization end. Who belongs to no other one has no account any more: nothing would be
      * left to sign in to, and who is invited again chooses a new password.
      */
     async remove(organizationId: string, personId: string): Promise<Member> {

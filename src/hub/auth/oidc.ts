@@ -1,5 +1,5 @@
 /**
- * Sign-in with the organisation's own provider (OpenID Connect). It is a better-auth instance of its own over the same
+ * Sign-in with the organization's own provider (OpenID Connect). It is a better-auth instance of its own over the same
  * tables, made at its first use: only then the hub's address is known, and a provider that is down must not keep the
  * hub from starting.
  */
@@ -9,6 +9,8 @@ import { readFileSync } from "node:fs";
 import { betterAuth } from "better-auth/minimal";
 import { genericOAuth } from "better-auth/plugins/generic-oauth";
 
+import type { Clock } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
 import type { OidcError } from "#src/protocol/account.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { Engine } from "./engine.ts";
@@ -19,7 +21,10 @@ import type { Records, UserRow } from "./records.ts";
 import type { Sessions } from "./sessions.ts";
 
 const providerId = "oidc";
+/** For the provider's description of itself. */
 const discoveryWithinMs = 10_000;
+/** For a whole return, in which the provider is asked for a token, its keys and perhaps who somebody is. */
+const returnWithinMs = 20_000;
 
 export type OidcWorld = {
   readonly settings: OidcSettings;
@@ -30,6 +35,8 @@ export type OidcWorld = {
   readonly origin: () => string;
   /** runs what changes who belongs to what, one after the other */
   readonly change: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly clock: Pick<Clock, "after">;
+  readonly log: { warn(message: string): void };
 };
 
 /** One return from the provider: whether whoever comes may get an account. */
@@ -44,7 +51,8 @@ export type Returned = {
 
 export type Oidc = ReturnType<typeof createOidc>;
 
-export function createOidc({ settings, engine, records, sessions, invitations, origin, change }: OidcWorld) {
+export function createOidc(world: OidcWorld) {
+  const { settings, engine, records, sessions, invitations, origin, change, clock, log } = world;
   const visits = new AsyncLocalStorage<Visit>();
   let opened: Promise<Awaited<ReturnType<typeof open>>> | undefined;
 
@@ -87,7 +95,7 @@ export function createOidc({ settings, engine, records, sessions, invitations, o
         user: { create: { before: async (user) => user.emailVerified && visits.getStore()?.welcome === true } },
       },
     });
-    await auth.$context;
+    await within(auth.$context, discoveryWithinMs);
     return auth;
   }
 
@@ -100,6 +108,18 @@ export function createOidc({ settings, engine, records, sessions, invitations, o
       // tried again next time
       opened = undefined;
       throw error;
+    }
+  }
+
+  /** What `work` gives; better-auth itself waits for the provider as long as that likes. Fault `unreachable` past `ms`. */
+  async function within<T>(work: Promise<T>, ms: number): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const why = `${settings.name} did not answer within ${ms / 1000} s`;
+    const cancel = clock.after(ms, () => late.reject(new Fault("unreachable", why)));
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      cancel();
     }
   }
 
@@ -132,9 +152,22 @@ export function createOidc({ settings, engine, records, sessions, invitations, o
       await engine.context.internalAdapter.updateSession(token, { activeOrganizationId: joined.organizationId });
       return { person: joined, joined: true };
     }
-    await engine.context.internalAdapter.deleteSession(token);
-    if (found !== null) await records.deleteUser(found.user.id);
+    await turnAway(token);
     return undefined;
+  }
+
+  /** Ends a session, and forgets who belongs to nothing. */
+  async function turnAway(token: string): Promise<void> {
+    const found = await engine.context.internalAdapter.findSession(token);
+    await engine.context.internalAdapter.deleteSession(token);
+    if (found === null || (await records.memberships(found.user.id)).length > 0) return;
+    await records.deleteUser(found.user.id);
+  }
+
+  /** Takes back what a return did that came too late. */
+  async function undo(response: Response): Promise<void> {
+    const token = sessions.tokenIn(response.headers.getSetCookie());
+    if (token !== null) await change(() => turnAway(token));
   }
 
   return {
@@ -155,7 +188,17 @@ export function createOidc({ settings, engine, records, sessions, invitations, o
       const request = new Request(`${origin()}/api/auth/callback/${providerId}${search}`, {
         headers: engineHeaders(from),
       });
-      const response = await visits.run({ welcome: false }, () => auth.handler(request));
+      const handled = visits.run({ welcome: false }, () => auth.handler(request));
+      let response: Response;
+      try {
+        response = await within(handled, returnWithinMs);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        log.warn(`sign-in failed: ${reasonOf(error)}`);
+        // nobody waits for it any more, so it must not let anybody in
+        keep(handled.then(undo), (failure) => log.warn(`sign-in failed: ${reasonOf(failure)}`));
+        return { location: "/login?error=failed", cookies: [], person: null, joined: false };
+      }
       const cookies = response.headers.getSetCookie();
       const token = sessions.tokenIn(cookies);
       if (token === null) {
@@ -200,7 +243,8 @@ function pathOf(response: Response): string {
   const location = response.headers.get("location") ?? "/";
   if (!URL.canParse(location)) return location;
   const { pathname, search, hash } = new URL(location);
-  return pathname + search + hash;
+  // two slashes would be followed by a host
+  return pathname.replace(/^\/+/, "/") + search + hash;
 }
 
 const reasons: Readonly<Record<string, OidcError>> = {

@@ -14,7 +14,7 @@ export type NewOwner = {
 export type MadeOwner = {
   readonly user: UserRow;
   readonly organization: { readonly id: string; readonly name: string };
-  /** the organisation was made, too */
+  /** the organization was made, too */
   readonly founded: boolean;
 };
 
@@ -26,7 +26,7 @@ export type PersonView = {
   readonly memberships: { readonly organization: string; readonly role: Role }[];
 };
 
-/** What an organisation is called whose founder didn't say. */
+/** What an organization is called whose founder didn't say. */
 export const defaultOrganization = "Default";
 
 export type People = ReturnType<typeof createPeople>;
@@ -34,7 +34,7 @@ export type People = ReturnType<typeof createPeople>;
 export function createPeople(engine: Engine, records: Records) {
   const { context } = engine;
 
-  /** Frees an address whose account belongs to no organisation: a crash between two steps leaves one behind. */
+  /** Frees an address whose account belongs to no organization: a crash between two steps leaves one behind. */
   async function freeAddress(email: string): Promise<void> {
     const user = await records.userByEmail(email);
     if (user === null) return;
@@ -52,7 +52,7 @@ export function createPeople(engine: Engine, records: Records) {
     },
 
     /**
-     * An owner of the named organisation, of the only one, or of a new one.
+     * An owner of the named organization, of the only one, or of a new one.
      * @throws {Fault} `conflict`: the address has an account
      */
     async createOwner(owner: NewOwner): Promise<MadeOwner> {
@@ -61,7 +61,7 @@ export function createPeople(engine: Engine, records: Records) {
       const organizations = await records.organizations();
       const existing = find(organizations, owner.organization);
       const id = existing?.id ?? context.generateId({ model: "organization" });
-      if (typeof id !== "string") throw new Fault("failed", "no id for the organisation could be made");
+      if (typeof id !== "string") throw new Fault("failed", "no id for the organization could be made");
       const organization = { id, name: existing?.name ?? owner.organization ?? defaultOrganization };
       const user = await context.adapter.transaction(async (transaction) => {
         const within = createRecords(transaction);
@@ -134,7 +134,7 @@ export function createPeople(engine: Engine, records: Records) {
   };
 }
 
-/** The organisation meant: the one of this name, case ignored, or without a name the hub's first. */
+/** The organization meant: the one of this name, case ignored, or without a name the hub's first. */
 function find(organizations: readonly OrganizationRow[], name: string | undefined): OrganizationRow | undefined {
   if (name === undefined) return organizations[0];
   return organizations.find((one) => one.name.toLowerCase() === name.toLowerCase());

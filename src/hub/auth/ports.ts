@@ -1,9 +1,15 @@
 /** What sign-in needs from the rest of the hub, and the people that it knows. */
 import type { Role } from "#src/protocol/access.ts";
 import type { AuditEntry } from "#src/protocol/audit.ts";
+import type { Fault } from "#src/protocol/fault.ts";
 
 /** Where better-auth keeps its tables: a Kysely query builder, opaque to everybody but the store. */
-export type AuthDatabase = { readonly db: unknown; readonly type: "sqlite" };
+export type AuthDatabase = {
+  readonly db: unknown;
+  readonly type: "sqlite";
+  /** what a failure of the database means */
+  readonly faultOf: (error: unknown) => Fault;
+};
 
 /** Sign-in with an OpenID Connect provider. */
 export type OidcSettings = {
@@ -43,7 +49,7 @@ export type AuditTrail = {
 /** A request and where it came from. */
 export type From = { readonly request: Request; readonly address: string | null };
 
-/** A signed-in person, acting within one organisation. */
+/** A signed-in person, acting within one organization. */
 export type SignedInPerson = {
   readonly kind: "person";
   readonly id: string;

@@ -44,7 +44,7 @@ type Adapter = Engine["context"]["adapter"];
 type Values = Readonly<Record<string, string>>;
 
 const where = (values: Values) => Object.entries(values).map(([field, value]) => ({ field, value }));
-/** More than an organisation or a hub has; better-auth's own default is 100. */
+/** More than an organization or a hub has; better-auth's own default is 100. */
 const all = 100_000;
 
 /** Reads and writes over an adapter, or over a transaction of it. */

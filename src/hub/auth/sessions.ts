@@ -127,7 +127,7 @@ export function createSessions(engine: Engine, records: Records, clock: Pick<Clo
     async choose(from: From, caller: SignedInPerson, organizationId: string): Promise<SignedInPerson> {
       const membership = await records.member(organizationId, caller.id);
       const token = tokenOf(from.request);
-      if (membership === null || token === null) throw new Fault("not-found", "there is no such organisation of yours");
+      if (membership === null || token === null) throw new Fault("not-found", "there is no such organization of yours");
       await context.internalAdapter.updateSession(token, { activeOrganizationId: organizationId });
       forget();
       return { ...caller, organizationId, role: membership.role };

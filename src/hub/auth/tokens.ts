@@ -64,9 +64,9 @@ export type Tokens = {
       readonly maxUses: number;
     },
   ): Promise<CreatedToken>;
-  /** Dead at once. undefined: the organisation has no such token. */
+  /** Dead at once. undefined: the organization has no such token. */
   revoke(organizationId: string, id: string): Promise<TokenView | undefined>;
-  /** What a person made in an organisation: keys and enrolment tokens. */
+  /** What a person made in an organization: keys and enrolment tokens. */
   madeBy(organizationId: string, email: string): readonly TokenView[];
   /** Forgets the enrolment tokens of a project that is gone. */
   forgetProject(projectId: string): void;

@@ -4,7 +4,7 @@ import type { Clock } from "#src/lib/clock.ts";
 /** A project as it is kept. */
 export type ProjectRecord = {
   readonly id: string;
-  /** null: made before there was any organisation */
+  /** null: made before there was any organization */
   readonly organizationId: string | null;
   readonly name: string;
   readonly createdAtMs: number;

@@ -12,16 +12,16 @@ export type Projects = {
   /** Writes what is not yet written. */
   close(): Promise<void>;
   /**
-   * Gives what belongs to nobody to a new organisation, which is the first project for the first one; an organisation
+   * Gives what belongs to nobody to a new organization, which is the first project for the first one; an organization
    * that has none after that gets a project "default".
    */
   adopt(organizationId: string): Promise<void>;
   /** Everybody's, oldest first. */
   all(): readonly ProjectRecord[];
-  /** An organisation's, by name. */
+  /** An organization's, by name. */
   of(organizationId: string): readonly ProjectRecord[];
   get(id: string): ProjectRecord | undefined;
-  /** Rejects with a Fault `conflict` when the organisation has one of that name, case ignored. */
+  /** Rejects with a Fault `conflict` when the organization has one of that name, case ignored. */
   create(organizationId: string, name: string): Promise<ProjectRecord>;
   /** Rejects with a Fault `conflict` likewise, `not-found` when there is no such project. */
   rename(id: string, name: string): Promise<ProjectRecord>;

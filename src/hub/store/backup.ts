@@ -21,7 +21,7 @@ import { padding, readPieces, tarEnd, tarHeader, writePiece } from "./tar.ts";
  * Logs first and the state last: what the logs name was registered before it logged, so a state that is read later has
  * it. The other way round, the entries of a server that came in between would belong to nobody.
  */
-const order: readonly DataPart[] = ["logs.db", "auth.db", "state.db", "secret"];
+const order: readonly DataPart[] = ["logs.db", "metrics.db", "auth.db", "state.db", "secret"];
 
 export type BackupReport = {
   readonly file: string;

@@ -152,9 +152,12 @@ describe("no body and no query makes the hub fail", () => {
           await response.body?.cancel();
           if (response.status < 400) return;
           expect(response.status).toBeLessThan(500);
-          // past sign-in, OTLP has errors of its own form
-          const ours = /^application\/problem\+json/;
-          expect(type).toMatch(path === "/v1/logs" ? /^application\/(?:problem\+json|json|x-protobuf)/ : ours);
+          // OTLP has errors of its own form
+          expect(type).toMatch(
+            path === "/v1/logs" || path === "/v1/metrics"
+              ? /^application\/(?:json|x-protobuf)/
+              : /^application\/problem\+json/,
+          );
         }),
         { numRuns: slow.has(`${method} ${path}`) ? perSlowRoute : perRoute },
       );

@@ -65,6 +65,15 @@ describe("answers that a page asks for again", () => {
     expect(changed.headers.get("etag")).not.toBe(tag);
   });
 
+  test("what one has been given says nothing to another, even where both get the same", async () => {
+    const [owner, admin] = [await hub.owner(), await hub.admin()];
+    const [first, other] = [await owner.get("/api/servers"), await admin.get("/api/servers")];
+    expect(await other.text()).toBe(await first.text());
+    const tag = first.headers.get("etag") ?? "";
+    expect((await admin.get("/api/servers", { "if-none-match": tag })).status).toBe(200);
+    expect((await owner.get("/api/servers", { "if-none-match": tag })).status).toBe(304);
+  });
+
   test("what another may see is not given to who is not let in", async () => {
     const tag = (await hub.get("/api/servers")).headers.get("etag") ?? "";
     expect((await hub.nobody.get("/api/servers", { "if-none-match": tag })).status).toBe(401);

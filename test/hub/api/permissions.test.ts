@@ -329,6 +329,19 @@ const rows: readonly Row[] = [
 
   ["POST /api/logs", "401 403 403 403 403  403 403 202  403 202 403", () => ({ body: { message: "hello" } })],
   ["POST /v1/logs", "401 403 403 403 403  403 403 200  403 200 403", () => ({ body: { resourceLogs: [] } })],
+  ["POST /v1/metrics", "401 403 403 403 403  403 403 200  403 200 403", () => ({ body: { resourceMetrics: [] } })],
+
+  ["GET /metrics", "401 200 200 200 200  200 200 403  403 403 403"],
+  [
+    "GET /api/servers/{id}/metrics",
+    "401 200 200 200 404  200 200 403  403 403 403",
+    () => ({ path: `/api/servers/${server.id}/metrics` }),
+  ],
+  [
+    "GET /api/projects/{id}/sources/{source}/metrics",
+    "401 200 200 200 404  200 200 403  403 403 403",
+    () => ({ path: `/api/projects/${projectId}/sources/${source.id}/metrics` }),
+  ],
 
   [
     "POST /api/v1/agent/heartbeat",

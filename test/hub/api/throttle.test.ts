@@ -31,6 +31,16 @@ describe("the throttle", () => {
     expect(attempt(throttle, "192.0.2.1", "account")).toBe(1);
   });
 
+  // Before, what succeeded was given back to a list that the next attempt had replaced
+  test("counts no attempt that succeeded, also when others came meanwhile", () => {
+    const throttle = createThrottle(createTestClock());
+    for (let round = 0; round < 10; round++) {
+      const office = Array.from({ length: 10 }, (_, n) => throttle.admit("sign-in", "192.0.2.1", `person-${n}`));
+      for (const one of office) one.succeeded();
+    }
+    expect(attempt(throttle, "192.0.2.1", "another")).toBe(0);
+  });
+
   test("lets ten attempts a minute through at an account, wherever they come from", () => {
     const throttle = createThrottle(createTestClock());
     const waits = Array.from({ length: 12 }, (_, n) => attempt(throttle, `192.0.2.${n}`, "ann"));

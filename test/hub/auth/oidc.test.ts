@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
+import { type Clock, systemClock } from "#src/lib/clock.ts";
 import type { Session } from "#src/protocol/account.ts";
 import type { HubSettings } from "#src/hub/settings.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
@@ -160,9 +161,23 @@ describe("the organisation's provider", () => {
   test("sends nobody back to another site", async () => {
     await using hub = await startHub({ settings: settings() });
     const account = { email: "owner@example.com", verified: true };
-    for (const next of ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]) {
+    for (const next of [
+      "https://evil.example/",
+      "//evil.example/",
+      "/\\evil.example",
+      "javascript:alert(1)",
+      "/.//evil.example/",
+      "/a/..//evil.example/",
+    ]) {
       expect(await signInAs(createBrowser(hub.url), "owner", account, next)).toBe("/");
     }
+  });
+
+  test("sends people back to addresses in any script", async () => {
+    await using hub = await startHub({ settings: settings() });
+    const account = { email: "owner@example.com", verified: true };
+    const back = await signInAs(createBrowser(hub.url), "owner", account, "/projects/\u65e5\u672c?q=\u20ac");
+    expect(back).toBe("/projects/%E6%97%A5%E6%9C%AC?q=%E2%82%AC");
   });
 
   test("is believed only for a sign-in that this browser began", async () => {
@@ -195,6 +210,20 @@ describe("the organisation's provider", () => {
       const { status, body } = await createBrowser(hub.url).send("GET", "/api/auth/oidc");
       expect([status, body["detail"]]).toEqual([502, expect.stringContaining("Our provider can't be reached")]);
     }
+  });
+
+  test("that is asked for a token and never answers keeps nobody waiting", async () => {
+    // what the hub waits for a return, in less time
+    const after: Clock["after"] = (ms, run) => systemClock.after(ms === 20_000 ? 100 : ms, run);
+    await using hub = await startHub({ clock: { ...systemClock, after }, settings: settings() });
+    provider.hold.path = "/token";
+    try {
+      const account = { email: "owner@example.com", verified: true };
+      expect(await signInAs(createBrowser(hub.url), "owner", account)).toBe("/login?error=failed");
+    } finally {
+      provider.hold.path = null;
+    }
+    expect(hub.said).toContain("warn sign-in failed: Our provider did not answer within 20 s");
   });
 
   test("is of no use before there is an owner", async () => {

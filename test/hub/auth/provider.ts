@@ -8,6 +8,8 @@ export type Provider = AsyncDisposable & {
   readonly issuer: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** requests for this path are not answered */
+  readonly hold: { path: string | null };
   /** by the name that is typed at the provider's sign-in */
   readonly accounts: Map<string, Account>;
 };
@@ -52,12 +54,17 @@ export async function startProvider(redirectUri: string): Promise<Provider> {
       return { accountId: id, claims: () => ({ sub: id, email, email_verified: verified, name }) };
     },
   });
-  server.on("request", provider.callback());
+  const hold: Provider["hold"] = { path: null };
+  const answer = provider.callback();
+  server.on("request", (request, response) => {
+    if (hold.path === null || !(request.url ?? "").startsWith(hold.path)) answer(request, response);
+  });
   return {
     issuer,
     clientId,
     clientSecret,
     accounts,
+    hold,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -56,8 +56,33 @@ describe("the fleet", () => {
     expect(warnings).toEqual(["heartbeats of 1 servers are not on disk yet: disk full"]);
     failing.beats = false;
     fleet.beat(server.id, beat);
-    clock.advance(2000);
+    clock.advance(60_000);
     expect(beats.length).toBe(1);
+  });
+
+  test("writes the first beat of a server soon, those after it once a minute, and many of them a few at a time", async () => {
+    const { fleet, register, beats, clock } = fleetOn();
+    await fleet.open();
+    const ids: string[] = [];
+    for (let i = 0; i < 250; i++) ids.push((await register(`web-${i}`)).server.id);
+    const written = () => beats.map((rows) => rows.length);
+    for (const id of ids) fleet.beat(id, beat);
+    clock.advance(2000);
+    await until(() => written().length === 3);
+    expect(written()).toEqual([100, 100, 50]);
+    for (let round = 0; round < 2; round++) {
+      clock.advance(29_000);
+      for (const id of ids) {
+        fleet.authenticate(id, "");
+        fleet.beat(id, beat);
+      }
+    }
+    expect(written().length).toBe(3);
+    clock.advance(31_000);
+    await until(() => written().length === 6);
+    expect(written().slice(3)).toEqual([100, 100, 50]);
+    await fleet.close();
+    expect(written().length).toBe(6);
   });
 
   test("lists servers by host name, then project, as one array until one comes, goes or moves", async () => {

@@ -39,6 +39,9 @@ export type TestHubOptions = {
   readonly untouched?: boolean;
 };
 
+/** How long metrics are kept unless a test says otherwise. */
+export const metricsDays = { rawDays: 7, fiveMinuteDays: 90, hourlyDays: 400 };
+
 const ownerEmail = "owner@example.com";
 
 /** Starts a hub with a data folder of its own, or in `folder`. */
@@ -50,7 +53,7 @@ export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
   const settings = {
     ...readHubSettings({ port: 0, dataDir: folder }, {}),
     // entries of tests are of a fixed day
-    retention: { logs: { days: 36_500, bytes: 1024 ** 3 } },
+    retention: { logs: { days: 36_500, bytes: 1024 ** 3 }, metrics: metricsDays },
     ...options.settings,
   };
   const log = { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") };

@@ -1,13 +1,13 @@
 /** What agents send: heartbeats, log entries, events. */
 import { timestamp } from "#src/lib/clock.ts";
 import { postedEvent } from "#src/protocol/event.ts";
-import { heartbeat, heartbeatAnswer } from "#src/protocol/heartbeat.ts";
+import { type Heartbeat, heartbeat, heartbeatAnswer } from "#src/protocol/heartbeat.ts";
 import { logsAnswer } from "#src/protocol/log.ts";
 import { check, z } from "#src/protocol/schema.ts";
-import type { Admission } from "./admission.ts";
+import { type Admission, largeBytes } from "./admission.ts";
 import { inflate, readBody, readDelivery } from "../body.ts";
-import { readEntries } from "./ndjson.ts";
-import type { Events, Logs, Servers } from "../ports.ts";
+import { partsOf, readEntries } from "./ndjson.ts";
+import type { Appended, EntryBatch, Events, Logs, Servers } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 
@@ -20,13 +20,22 @@ const events = z.array(postedEvent).check(z.maxLength(maxEvents));
 // `seq` of an intersection is lost by no member, but a loose one keeps numbers that JSON can't hold exactly
 const safeSeq = (seq: number | undefined) => seq === undefined || Number.isSafeInteger(seq);
 
+/** Bytes of a large delivery that are read and stored at a time. */
+const partBytes = 2 * 1024 * 1024;
+
 /** A heartbeat in JSON, whatever it took on the wire. */
 const maxInflatedHeartbeatBytes = 8 * 1024 * 1024;
+
+export type HeartbeatMetrics = {
+  /** Takes what a heartbeat measured. */
+  record(serverId: string, value: Heartbeat): void;
+};
 
 export type AgentDeps = {
   readonly servers: Pick<Servers, "beat">;
   readonly logs: Pick<Logs, "append">;
   readonly events: Pick<Events, "appendEvents">;
+  readonly metrics: HeartbeatMetrics;
   readonly admission: Admission;
   readonly now: () => number;
   readonly heartbeatSeconds: number;
@@ -51,6 +60,7 @@ export function agentRoutes(deps: AgentDeps): Route[] {
           hostname,
           startedAt: agent.startedAt,
         });
+        deps.metrics.record(caller.serverId, value);
         return Response.json({ receivedAt: timestamp(deps.now()), heartbeatInterval: deps.heartbeatSeconds });
       },
     }),
@@ -64,13 +74,13 @@ export function agentRoutes(deps: AgentDeps): Route[] {
       answer: logsAnswer,
       status: 202,
       handle: ({ request, caller }) =>
-        deps.admission.admit(request, caller.serverId, async (grow) => {
-          const { plain, zstd } = await readDelivery(request, grow);
-          const batch = readEntries(plain, zstd);
+        deps.admission.admit(request, caller.serverId, async (room) => {
+          const { plain, zstd } = await readDelivery(request, room);
+          const from = { serverId: caller.serverId, batchId: batchName(request) };
           const answer =
-            batch.entries.length === 0
-              ? { accepted: 0, duplicates: 0 }
-              : await deps.logs.append({ ...batch, serverId: caller.serverId, batchId: batchName(request) });
+            plain.length > largeBytes
+              ? await appendInParts(deps.logs, plain, from)
+              : await append(deps.logs, readEntries(plain, zstd), from);
           return Response.json(answer, { status: 202 });
         }),
     }),
@@ -98,6 +108,29 @@ export function agentRoutes(deps: AgentDeps): Route[] {
       },
     }),
   ];
+}
+
+type From = { readonly serverId: string; readonly batchId: string | null };
+
+async function append(logs: AgentDeps["logs"], batch: EntryBatch, from: From): Promise<Appended> {
+  return batch.entries.length === 0 ? { accepted: 0, duplicates: 0 } : await logs.append({ ...batch, ...from });
+}
+
+/**
+ * A large delivery, so that never more than a part of it is in memory as entries: read through once, because nothing is
+ * stored of one that is wrong, then stored part by part. Should that break off, the agent sends it again, and what is
+ * there already counts as repeated.
+ */
+async function appendInParts(logs: AgentDeps["logs"], plain: Uint8Array, from: From): Promise<Appended> {
+  for (const part of partsOf(plain, partBytes)) readEntries(part.plain, null, part.firstLine);
+  const answer = { accepted: 0, duplicates: 0 };
+  for (const part of partsOf(plain, partBytes)) {
+    const batchId = from.batchId === null ? null : `${from.batchId} from line ${part.firstLine}`;
+    const { accepted, duplicates } = await append(logs, readEntries(part.plain, null), { ...from, batchId });
+    answer.accepted += accepted;
+    answer.duplicates += duplicates;
+  }
+  return answer;
 }
 
 /** One JSON value, or an array of several that came one a line. */

@@ -23,15 +23,35 @@ const knownStreams: ReadonlySet<unknown> = new Set(streams);
 /**
  * The entries of `plain`. Throws HttpFault 400 naming the first line that is not an entry.
  * @param zstd the same bytes compressed, kept with the batch unless an entry had to be changed
+ * @param firstLine number of the first line, where this is a part of something larger
  */
-export function readEntries(plain: Uint8Array, zstd: Uint8Array | null): EntryBatch {
-  refuseManyValues(plain);
+export function readEntries(plain: Uint8Array, zstd: Uint8Array | null, firstLine = 1): EntryBatch {
   const { values, done, error } = Bun.JSONL.parseChunk(plain);
   if (done && error === null && !hasLongLine(plain)) {
     const times = new Float64Array(values.length);
     if (areEntries(values, times)) return { entries: values, times, ndjson: plain, zstd };
   }
-  return readCarefully(plain);
+  return readCarefully(plain, firstLine);
+}
+
+/** A stretch of whole lines, and the number of its first. */
+export type Part = { readonly plain: Uint8Array; readonly firstLine: number };
+
+/** `plain` in parts of at most `bytes`, whole lines each; a line that is longer is a part of its own. */
+export function* partsOf(plain: Uint8Array, bytes: number): Generator<Part> {
+  const all = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
+  for (let start = 0, firstLine = 1; start < all.length;) {
+    let end = all.length;
+    if (end - start > bytes) {
+      const before = all.lastIndexOf(newline, start + bytes - 1);
+      const after = before < start ? all.indexOf(newline, start) : before;
+      if (after !== -1) end = after + 1;
+    }
+    const part = all.subarray(start, end);
+    yield { plain: part, firstLine };
+    for (let at = part.indexOf(newline); at !== -1; at = part.indexOf(newline, at + 1)) firstLine++;
+    start = end;
+  }
 }
 
 /** Whether all are entries; writes the time of each into `times`. */
@@ -70,11 +90,11 @@ function hasLongLine(plain: Uint8Array): boolean {
   return false;
 }
 
-function readCarefully(plain: Uint8Array): EntryBatch {
+function readCarefully(plain: Uint8Array, firstLine: number): EntryBatch {
   const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
   const entries: LogEntry[] = [];
   let changed = false;
-  for (let start = 0, line = 1; start < bytes.length; line++) {
+  for (let start = 0, line = firstLine; start < bytes.length; line++) {
     const found = bytes.indexOf(newline, start);
     const end = found === -1 ? bytes.length : found;
     const text = bytes.toString("utf8", start, end).trim();
@@ -101,26 +121,6 @@ function readLine(text: string, line: number): LogEntry {
   if (result.success && Number.isSafeInteger(result.data.seq)) return result.data;
   const why = result.success ? "seq: too large" : firstIssue(result.error);
   throw new HttpFault(400, `line ${line} is not a log entry: ${why.slice(0, 300)}`);
-}
-
-/** From this size on, values are counted before they are made. */
-const countFromBytes = 8 * 1024 * 1024;
-/** Most values of one body: a value takes up to 64 bytes of memory, however short it is in JSON. */
-const maxValues = 8_000_000;
-
-/**
- * Refuses a body that is small on the wire and huge in memory, such as 64 MiB of `{},{},…`, by the characters that
- * part values. Throws HttpFault 413.
- */
-export function refuseManyValues(plain: Uint8Array): void {
-  if (plain.length < countFromBytes) return;
-  let values = 0;
-  for (let i = 0; i < plain.length; i++) {
-    const byte = plain[i];
-    // , : newline { [
-    if (byte === 44 || byte === 58 || byte === newline || byte === 123 || byte === 91) values++;
-  }
-  if (values > maxValues) throw new HttpFault(413, `the body holds more than ${maxValues} values; send it in parts`);
 }
 
 /** An entry within the limit: message cut to it and marked, fields kept if they are small. */

@@ -2,7 +2,7 @@
 import { reasonOf } from "#src/protocol/fault.ts";
 import { type OtlpKeyValue, type OtlpRecord, otlpLogsRequest, otlpRecord } from "#src/protocol/otlp.ts";
 import { check, firstIssue, z } from "#src/protocol/schema.ts";
-import { refuseManyValues } from "./ndjson.ts";
+import { refuseManyValues } from "./weight.ts";
 import { type Collect, originOf } from "./otlp-collect.ts";
 import { type Attributes, type PlainRecord, RecordFault, maxDepth, plainInteger, plainNumber } from "./otlp-entry.ts";
 import { HttpFault } from "../problem.ts";
@@ -25,7 +25,7 @@ export function readJsonLogs(bytes: Uint8Array, collect: Collect): void {
   }
 }
 
-function parse(bytes: Uint8Array): unknown {
+export function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));
   } catch (error) {
@@ -34,7 +34,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /** Attributes of a resource or scope, without which no record can be taken. */
-function topAttributes(pairs: readonly OtlpKeyValue[] | null | undefined): Attributes {
+export function topAttributes(pairs: readonly OtlpKeyValue[] | null | undefined): Attributes {
   try {
     return attributesOf(pairs, 0);
   } catch (error) {
@@ -61,11 +61,11 @@ function readRecord(value: unknown): PlainRecord {
   };
 }
 
-function nanosOf(value: string | number | null | undefined): bigint {
+export function nanosOf(value: string | number | null | undefined): bigint {
   return BigInt(typeof value === "number" ? Math.trunc(value) : (value ?? 0));
 }
 
-function attributesOf(pairs: readonly OtlpKeyValue[] | null | undefined, depth: number): Attributes {
+export function attributesOf(pairs: readonly OtlpKeyValue[] | null | undefined, depth: number): Attributes {
   return Object.fromEntries((pairs ?? []).map(({ key, value }) => [key, valueOf(value, depth)]));
 }
 

@@ -17,7 +17,7 @@ export function readProtobuf(bytes: Uint8Array, collect: Collect): void {
 }
 
 /** The tag of a field with length and bytes. */
-function field(number: number): number {
+export function field(number: number): number {
   return number * 8 + 2;
 }
 
@@ -46,7 +46,7 @@ function readScopeLogs(message: WireReader, resource: Attributes, collect: Colle
 }
 
 /** A Resource, whose attributes are field 1, or a scope, whose attributes are field 3 behind name and version. */
-function readAttributesOf(
+export function readAttributesOf(
   message: WireReader,
   attributesTag: number,
 ): { readonly name: string; readonly version: string; readonly attributes: Attributes } {
@@ -121,7 +121,7 @@ function readRecord(message: WireReader): PlainRecord {
 
 type Pair = readonly [name: string, value: unknown];
 
-function readPair(message: WireReader, depth: number): Pair {
+export function readPair(message: WireReader, depth: number): Pair {
   let key = "";
   let value: unknown = null;
   for (let tag = message.tag(); tag !== 0; tag = message.tag()) {

@@ -27,13 +27,13 @@ export function otlpRoutes(intake: Intake): Route[] {
       async handle({ request, caller }) {
         const encoding = encodingOf(request);
         if (encoding === undefined) throw new HttpFault(415, "send application/x-protobuf or application/json");
-        return await intake.receive(request, caller, async (plain) => {
-          const { entries, bytes, rejected, reason } = collectRecords(plain.length, intake.now(), (collect) =>
-            read(encoding, plain, collect),
-          );
-          // exporters don't name their deliveries
-          await intake.store(caller, { entries, bytes, batchId: null });
-          return exportAnswer(encoding, rejected, reason);
+        return await intake.receive(request, caller, {
+          read: (plain) => collectRecords(plain.length, intake.now(), (collect) => read(encoding, plain, collect)),
+          async store({ entries, bytes, rejected, reason }, sweep) {
+            // exporters don't name their deliveries
+            await intake.store(caller, { count: entries.length, parts: () => [entries], bytes, batchId: null, sweep });
+            return exportAnswer(encoding, rejected, reason);
+          },
         });
       },
     }),

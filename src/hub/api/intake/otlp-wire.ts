@@ -15,6 +15,11 @@ export class WireReader {
     this.#end = end;
   }
 
+  /** Whether nothing comes any more. */
+  get done(): boolean {
+    return this.#at >= this.#end;
+  }
+
   /** Field number times 8 plus wire type of what comes next; 0 at the end. */
   tag(): number {
     if (this.#at >= this.#end) return 0;

@@ -24,15 +24,29 @@ export type IntakeWorld = {
 
 /** A delivery of a source. */
 export type Delivered = {
-  readonly entries: readonly SourceEntry[];
+  /** entries in all */
+  readonly count: number;
+  /** a large one comes in parts, each stored by itself; the same ones whenever it is delivered again */
+  readonly parts: () => Iterable<readonly SourceEntry[]>;
   /** size as JSON */
   readonly bytes: number;
   readonly batchId: string | null;
+  readonly sweep: () => Promise<void>;
+};
+
+/** Parts of a large body, 16 MiB, after which it is worth the time to sweep. */
+const partsBetweenSweeps = 8;
+
+/** What is made of a body in between, so that the body itself need not be kept until it is stored. */
+export type Steps<Read> = {
+  readonly read: (plain: Uint8Array) => Read;
+  /** `sweep` gives back what earlier parts of a large body have left */
+  readonly store: (read: Read, sweep: () => Promise<void>) => Promise<Response>;
 };
 
 export type Intake = {
   /** The body of a request, inflated, while there is room for it and its source owes nothing; else 429 or 503. */
-  receive(request: Request, source: SourceCaller, work: (plain: Uint8Array) => Promise<Response>): Promise<Response>;
+  receive<Read>(request: Request, source: SourceCaller, steps: Steps<Read>): Promise<Response>;
   /** Stores entries; durable when it resolves. Rejects with HttpFault 429 when the source has meanwhile had its share. */
   store(source: SourceCaller, delivered: Delivered): Promise<Appended>;
   now(): number;
@@ -60,35 +74,55 @@ export function createIntake({ logs, admission, rate, now }: IntakeWorld): Intak
     });
   }
 
+  async function append(
+    source: SourceCaller,
+    entries: readonly SourceEntry[],
+    batchId: string | null,
+  ): Promise<Appended> {
+    const first = number(source.sourceId, entries.length);
+    const numbered = entries.map((entry, i): LogEntry => ({
+      seq: first + i,
+      ...entry,
+      source: source.name,
+      stream: "http",
+    }));
+    return await logs.append({
+      serverId: source.sourceId,
+      batchId,
+      entries: numbered,
+      times: Float64Array.from(numbered, ({ at }) => Date.parse(at)),
+      ndjson: null,
+      zstd: null,
+    });
+  }
+
   return {
     now,
-    async receive(request, source, work) {
+    async receive(request, source, { read, store }) {
       refuseFast(source);
-      return await admission.admit(request, source.sourceId, async (grow) => {
-        const { plain } = await readDelivery(request, grow);
-        return await work(plain);
+      return await admission.admit(request, source.sourceId, async (room) => {
+        const found = await readDelivery(request, room).then(({ plain }) => read(plain));
+        await room.sweep();
+        return await store(found, room.sweep);
       });
     },
-    async store(source, { entries, bytes, batchId }) {
-      if (entries.length === 0) return { accepted: 0, duplicates: 0 };
+    async store(source, { count, parts, bytes, batchId, sweep }) {
+      const answer = { accepted: 0, duplicates: 0 };
+      if (count === 0) return answer;
       // many requests may have come at once, before any of them was counted
       refuseFast(source);
-      rate.charge(source.sourceId, entries.length, bytes);
-      const first = number(source.sourceId, entries.length);
-      const numbered = entries.map((entry, i): LogEntry => ({
-        seq: first + i,
-        ...entry,
-        source: source.name,
-        stream: "http",
-      }));
-      return await logs.append({
-        serverId: source.sourceId,
-        batchId,
-        entries: numbered,
-        times: Float64Array.from(numbered, ({ at }) => Date.parse(at)),
-        ndjson: null,
-        zstd: null,
-      });
+      rate.charge(source.sourceId, count, bytes);
+      let done = 0;
+      let part = 0;
+      for (const entries of parts()) {
+        if (++part % partsBetweenSweeps === 0) await sweep();
+        const name = batchId === null || done === 0 ? batchId : `${batchId} from ${done}`;
+        const { accepted, duplicates } = await append(source, entries, name);
+        answer.accepted += accepted;
+        answer.duplicates += duplicates;
+        done += entries.length;
+      }
+      return answer;
     },
   };
 }

@@ -3,7 +3,7 @@ import { applicationEntries } from "#src/protocol/application-log.ts";
 import { logsAnswer } from "#src/protocol/log.ts";
 import { batchName } from "./agent-routes.ts";
 import { type Route, route } from "../route.ts";
-import { readSourceEntries } from "./source-log-body.ts";
+import { readSourceBody } from "./source-log-body.ts";
 import type { Intake } from "./source-log-intake.ts";
 
 export function sourceLogRoutes(intake: Intake): Route[] {
@@ -20,10 +20,12 @@ export function sourceLogRoutes(intake: Intake): Route[] {
       answer: logsAnswer,
       status: 202,
       handle: ({ request, caller }) =>
-        intake.receive(request, caller, async (plain) => {
-          const entries = readSourceEntries(plain, intake.now());
-          const answer = await intake.store(caller, { entries, bytes: plain.length, batchId: batchName(request) });
-          return Response.json(answer, { status: 202 });
+        intake.receive(request, caller, {
+          read: (plain) => ({ ...readSourceBody(plain, intake.now()), bytes: plain.length }),
+          async store(read, sweep) {
+            const answer = await intake.store(caller, { ...read, batchId: batchName(request), sweep });
+            return Response.json(answer, { status: 202 });
+          },
         }),
     }),
   ];

@@ -1,4 +1,5 @@
 /** One open stream of an agent: frames in, acknowledgements out, in order, with a bound on what is on its way. */
+import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { type StreamAnswer, streamCloses, streamDeadMs, streamPingMs } from "#src/protocol/stream.ts";
@@ -11,12 +12,16 @@ import { type Frame, FrameFault, readFrame } from "./stream-frame.ts";
 const maxUnackedBytes = 4 * 1024 * 1024;
 /** Frames that wait are written together up to this size. */
 const maxGroupBytes = 1024 * 1024;
+/** With this much waiting, nothing is gained by waiting for more. */
+const enoughBytes = 256 * 1024;
 /** RFC 6455 section 5.5: a control frame holds 125 bytes, two of them the code. */
 const maxReasonBytes = 123;
 
 /** What a connection needs of its socket. */
 export type Wire = {
   send(text: string): unknown;
+  /** what `work` sends leaves together */
+  cork(work: () => void): unknown;
   ping(): unknown;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -47,12 +52,15 @@ type Batch = Pick<Frame, "entries" | "times">;
 export type ConnectionWorld = {
   readonly logs: Pick<Logs, "append">;
   readonly admission: Pick<Admission, "reserve">;
-  readonly monotonic: () => number;
+  readonly clock: Pick<Clock, "monotonic" | "after">;
+  /** how long frames should wait for others, see stream-pace.ts */
+  readonly gatherMs: () => number;
   readonly error: (message: string) => void;
 };
 
 export function createConnection(serverId: string, wire: Wire, world: ConnectionWorld): Connection {
-  const { logs, admission, monotonic, error: say } = world;
+  const { logs, admission, clock, gatherMs, error: say } = world;
+  const monotonic = () => clock.monotonic();
   let over = false;
   let settling = false;
   let unackedBytes = 0;
@@ -62,6 +70,8 @@ export function createConnection(serverId: string, wire: Wire, world: Connection
   const waiting: Waiting[] = [];
   /** settles when nothing waits any more */
   let storing: Promise<void> | undefined;
+  /** ends the waiting for more frames */
+  let enough: () => void = () => undefined;
 
   const send = (answer: StreamAnswer): unknown => wire.send(JSON.stringify(answer));
 
@@ -92,16 +102,34 @@ export function createConnection(serverId: string, wire: Wire, world: Connection
     }
   }
 
+  /** Lets frames wait for others while there are very many of them. */
+  async function gather(): Promise<void> {
+    const ms = gatherMs();
+    if (ms === 0 || settling || unackedBytes >= enoughBytes) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      enough = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
   /** Stores what waits, one write at a time, and answers it in order. */
   async function drain(): Promise<void> {
+    await gather();
     for (let group = takeGroup(waiting); group.length > 0; group = takeGroup(waiting)) {
       const [first] = group;
       const failed = await store(group.length === 1 && first !== undefined ? first.frame : join(group));
       for (const { frame, release } of group) {
         release();
         unackedBytes -= frame.bytes;
-        // behind a frame that failed none is acknowledged, or that one would count as stored
-        if (failed === undefined && !over) send({ type: "ack", seq: frame.seq });
+      }
+      // behind a frame that failed none is acknowledged, or that one would count as stored
+      if (failed === undefined && !over) {
+        wire.cork(() => {
+          for (const { frame } of group) send({ type: "ack", seq: frame.seq });
+        });
       }
       if (failed !== undefined) {
         fail(failed.error, first?.frame.seq ?? 0);
@@ -144,6 +172,7 @@ export function createConnection(serverId: string, wire: Wire, world: Connection
         }
         waiting.push({ frame, release });
         unackedBytes += frame.bytes;
+        if (unackedBytes >= enoughBytes) enough();
         pace();
         if (storing === undefined) {
           storing = drain().finally(() => (storing = undefined));
@@ -178,6 +207,7 @@ export function createConnection(serverId: string, wire: Wire, world: Connection
     },
     async settle() {
       settling = true;
+      enough();
       await storing;
     },
   };

@@ -5,7 +5,8 @@ import { type LogEntry, maxMessageLength } from "#src/protocol/log.ts";
 import { firstIssue, z } from "#src/protocol/schema.ts";
 import { maxFrameEntries, maxInflatedFrameBytes, streamCloses, streamFrame } from "#src/protocol/stream.ts";
 import { inflate } from "../body.ts";
-import { areEntries, cutEntry, refuseManyValues } from "./ndjson.ts";
+import { areEntries, cutEntry } from "./ndjson.ts";
+import { refuseManyValues } from "./weight.ts";
 import { HttpFault } from "../problem.ts";
 
 /** A frame as the store takes it; `bytes` is its size as JSON. */

@@ -7,6 +7,7 @@ import type { Logs, Servers } from "../ports.ts";
 import { HttpFault, challenge, problem, retryAfterSeconds } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 import { type Connection, createConnection } from "./stream-connection.ts";
+import { createPace } from "./stream-pace.ts";
 
 /** Open streams of all servers. */
 const maxStreams = 20_000;
@@ -50,7 +51,8 @@ export function createStreamSocket({ servers, logs, admission, clock, log }: Str
   let count = 0;
   let stopping = false;
   let cancelWatch: Cancel | undefined;
-  const monotonic = () => clock.monotonic();
+  const pace = createPace(() => clock.monotonic());
+  const { gatherMs } = pace;
   const error = (message: string) => log.error(message);
   const cancelDead = servers.onTokenDead((id) => {
     for (const connection of open.get(id) ?? []) {
@@ -121,14 +123,17 @@ export function createStreamSocket({ servers, logs, admission, clock, log }: Str
       sendPings: false,
       perMessageDeflate: false,
       open(socket) {
-        const connection = createConnection(socket.data.serverId, socket, { logs, admission, monotonic, error });
+        const connection = createConnection(socket.data.serverId, socket, { logs, admission, clock, gatherMs, error });
         socket.data.connection = connection;
         add(connection);
         // the token may have died, or the hub begun to stop, between handshake and opening
         if (stopping) connection.end(streamCloses.stopping, "the hub is stopping");
         log.debug(`server ${connection.serverId} opened a stream, ${count} are open`);
       },
-      message: (socket, message) => socket.data.connection?.receive(message),
+      message(socket, message) {
+        pace.count();
+        socket.data.connection?.receive(message);
+      },
       ping: (socket) => socket.data.connection?.heard(),
       pong: (socket) => socket.data.connection?.heard(),
       close(socket, code) {

@@ -1,4 +1,4 @@
-/** Coming in: what the sign-in page offers, passwords, codes, the setup link, and the organisation's own provider. */
+/** Coming in: what the sign-in page offers, passwords, codes, the setup link, and the organization's own provider. */
 import { firstOwner, secondFactorProof, signIn, signInAnswer, signInMethods } from "#src/protocol/account.ts";
 import { z } from "#src/protocol/schema.ts";
 import type { Accounts, Attempt, Cookies } from "../account-ports.ts";
@@ -108,7 +108,7 @@ export function accountRoutes({ accounts, audit, throttle }: AccountRoutesWorld)
       path: "/api/auth/oidc",
       permission: "none",
       group,
-      summary: "Go and sign in with the organisation's OpenID Connect provider",
+      summary: "Go and sign in with the organization's OpenID Connect provider",
       query: nowhere,
       status: 302,
       async handle(call) {
@@ -144,10 +144,14 @@ async function namesOf(accounts: Accounts, person: Parameters<Accounts["organiza
   return { organizationId: id, organizationName: name };
 }
 
-/** A path of this hub to go to; anything that could lead elsewhere becomes the start page. */
+/** A path of this hub to go to, in ASCII; anything that could lead elsewhere becomes the start page. */
 function pathOf(next: string | undefined): string {
   if (next === undefined || !/^\/(?![/\\])[^\s\\]*$/.test(next)) return "/";
-  return next;
+  const base = "http://hub.invalid";
+  if (!URL.canParse(next, base)) return "/";
+  const { origin, pathname, search, hash } = new URL(next, base);
+  // two slashes, which dots in the path may leave at its beginning, would be followed by a host
+  return origin === base && !pathname.startsWith("//") ? pathname + search + hash : "/";
 }
 
 function redirect(location: string): Response {

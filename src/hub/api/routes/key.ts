@@ -34,7 +34,7 @@ export function keyRoutes({ tokens, trail, now }: KeyDeps): Route[] {
       path: "/api/auth/keys",
       permission: "session",
       group: "API keys",
-      summary: "API keys, newest first: all of the organisation, or for viewers their own",
+      summary: "API keys, newest first: all of the organization, or for viewers their own",
       query: pageQuery,
       answer: apiKeysList,
       handle({ query, caller }) {

@@ -1,4 +1,4 @@
-/** An organisation's people: members, their roles, and invitations to it. */
+/** An organization's people: members, their roles, and invitations to it. */
 import {
   invitationRequest,
   member,
@@ -21,7 +21,7 @@ export type OrganizationRoutesWorld = {
   readonly audit: Audit;
 };
 
-const group = "Organisation";
+const group = "Organization";
 
 export function organizationRoutes({ accounts, tokens, audit }: OrganizationRoutesWorld): Route[] {
   const trail = createTrail(audit);
@@ -46,7 +46,7 @@ export function organizationRoutes({ accounts, tokens, audit }: OrganizationRout
       path: "/api/organization",
       permission: "session",
       group,
-      summary: "The organisation, its members, and for owners the open invitations",
+      summary: "The organization, its members, and for owners the open invitations",
       answer: organization,
       handle: async (call) => Response.json(await accounts.organization(call.caller)),
     }),
@@ -55,7 +55,7 @@ export function organizationRoutes({ accounts, tokens, audit }: OrganizationRout
       path: "/api/organization",
       permission: "manage:organization",
       group,
-      summary: "Rename the organisation",
+      summary: "Rename the organization",
       body: organizationChange,
       answer: organization,
       async handle(call) {
@@ -118,7 +118,7 @@ export function organizationRoutes({ accounts, tokens, audit }: OrganizationRout
       path: "/api/organization/members/:id",
       permission: "manage:organization",
       group,
-      summary: "Remove a member; their sessions in the organisation end, and the tokens that they made",
+      summary: "Remove a member; their sessions in the organization end, and the tokens that they made",
       status: 204,
       async handle(call) {
         const removed = await accounts.removeMember(call.caller, call.params["id"] ?? "");

@@ -1,5 +1,5 @@
 /**
- * Whose things a caller may see. An organisation sees its own projects, servers and sources, and nothing of others, not
+ * Whose things a caller may see. An organization sees its own projects, servers and sources, and nothing of others, not
  * even that it exists. What belongs to whom is worked out once for each change of the fleet, not for each request.
  */
 import { Fault } from "#src/protocol/fault.ts";
@@ -9,26 +9,26 @@ import { HttpFault } from "../problem.ts";
 export type ScopeWorld = {
   readonly servers: Pick<Servers, "all" | "get" | "revision">;
   readonly projects: Pick<Projects, "of" | "get" | "sources" | "source" | "revision">;
-  /** The only organisation of this hub; null: there are several, or none. */
+  /** The only organization of this hub; null: there are several, or none. */
   readonly soleOrganization: () => string | null;
 };
 
 export type Scopes = {
-  /** The organisation's project of this id or name (case ignored). Throws HttpFault 404. */
+  /** The organization's project of this id or name (case ignored). Throws HttpFault 404. */
   project(organizationId: string, idOrName: string): ProjectView;
-  /** The organisation's server. Throws HttpFault 404, also for one of another organisation. */
+  /** The organization's server. Throws HttpFault 404, also for one of another organization. */
   server(organizationId: string, id: string): ServerView;
   /** The project's source. Throws HttpFault 404. */
   source(project: ProjectView, id: string): SourceView;
   /** Where a registration goes: the named project, or the only one. Throws HttpFault 404, or a Fault that names them. */
   destination(organizationId: string, idOrName: string | undefined): ProjectView;
-  /** Servers of an organisation, or of one project of it, by hostname, then project. */
+  /** Servers of an organization, or of one project of it, by hostname, then project. */
   servers(organizationId: string, project?: ProjectView): readonly ServerView[];
   /** How many servers a project has. */
   serverCount(projectId: string): number;
   /**
-   * Ids of the servers and sources that an organisation may see, of all its projects or of one. A function, because a
-   * stream asks again and again. null, which is everything, only while the organisation has the hub to itself: then
+   * Ids of the servers and sources that an organization may see, of all its projects or of one. A function, because a
+   * stream asks again and again. null, which is everything, only while the organization has the hub to itself: then
    * that includes what servers that are gone have left.
    * Throws HttpFault 404 at once when there is no such project; the function itself does not throw.
    */
@@ -38,7 +38,7 @@ export type Scopes = {
 /** Project names that an error lists. */
 const maxNamed = 20;
 
-/** What belongs to a project or to an organisation. */
+/** What belongs to a project or to an organization. */
 type Belongings = { readonly servers: readonly string[]; readonly origins: ReadonlySet<string> };
 
 export function createScopes({ servers, projects, soleOrganization }: ScopeWorld): Scopes {

@@ -41,7 +41,7 @@ function sessions(accounts: Accounts, trail: Trail): Route[] {
       path: "/api/auth/session",
       permission: "session",
       group,
-      summary: "Who is signed in, and in which organisation",
+      summary: "Who is signed in, and in which organization",
       answer: session,
       async handle(call) {
         const { session, cookies } = await accounts.session(call, call.caller);
@@ -53,7 +53,7 @@ function sessions(accounts: Accounts, trail: Trail): Route[] {
       path: "/api/auth/session",
       permission: "session",
       group,
-      summary: "Choose the organisation that this session is about",
+      summary: "Choose the organization that this session is about",
       body: organizationChoice,
       answer: session,
       async handle(call) {

@@ -7,8 +7,8 @@ import type { Identify, Tokens } from "../ports.ts";
 export type StillGood = (call: { readonly request: Request; readonly caller: MemberCaller }) => Promise<boolean>;
 
 /**
- * The same person in the same session and organisation, or the same key, alive. A person who goes over to another
- * organisation loses the stream too; the page opens it again.
+ * The same person in the same session and organization, or the same key, alive. A person who goes over to another
+ * organization loses the stream too; the page opens it again.
  */
 export function createStillGood(identify: Identify, tokens: Pick<Tokens, "authenticate">): StillGood {
   return async ({ request, caller }) => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { createAdmission } from "#src/hub/api/intake/admission.ts";
 import { HttpFault } from "#src/hub/api/problem.ts";
+import { until } from "#test/kit/wait.ts";
 
 const mebibyte = 1024 * 1024;
 const request = (bytes?: number) =>
@@ -34,7 +35,7 @@ function gate() {
 describe("the bound on deliveries", () => {
   test("lets in what fits, refuses beyond it, and lets in again when some are done", async () => {
     const { admit } = createAdmission(() => 0);
-    const gates = Array.from({ length: 24 }, gate);
+    const gates = Array.from({ length: 12 }, gate);
     const running = gates.map((one, i) => admit(request(8 * mebibyte), `server-${i}`, one.work));
     expect(await outcome(admit(request(8 * mebibyte), "server-x", done))).toEqual(refused);
     expect(await outcome(admit(request(), "server-x", done))).toEqual(refused);
@@ -47,7 +48,7 @@ describe("the bound on deliveries", () => {
 
   test("one sender can't take the room of others", async () => {
     const { admit } = createAdmission(() => 0);
-    const gates = Array.from({ length: 8 }, gate);
+    const gates = Array.from({ length: 4 }, gate);
     const running = gates.map((one) => admit(request(8 * mebibyte), "greedy", one.work));
     expect(await outcome(admit(request(8 * mebibyte), "greedy", done))).toEqual(refused);
     expect(await outcome(admit(request(8 * mebibyte), "other", done))).toEqual(letIn);
@@ -67,22 +68,22 @@ describe("the bound on deliveries", () => {
   test("counts what a body has grown to, and gives that back as well", async () => {
     const { admit } = createAdmission(() => 0);
     const held = gate();
-    const grown = admit(request(1), "a", async (grow) => {
-      grow(64 * mebibyte);
+    const grown = admit(request(1), "a", async ({ grow }) => {
+      grow(32 * mebibyte);
       return await held.work();
     });
     const more = (bytes: number) =>
       outcome(
-        admit(request(1), "b", async (grow) => {
+        admit(request(1), "b", async ({ grow }) => {
           grow(bytes);
           return await done();
         }),
       );
-    expect(await more(100 * mebibyte)).toEqual(letIn);
-    expect(await more(160 * mebibyte)).toEqual(refused);
+    expect(await more(50 * mebibyte)).toEqual(letIn);
+    expect(await more(80 * mebibyte)).toEqual(refused);
     held.open();
     await grown;
-    expect(await more(160 * mebibyte)).toEqual(letIn);
+    expect(await more(80 * mebibyte)).toEqual(letIn);
   });
 
   test("gives back the room of a delivery that failed", async () => {
@@ -98,7 +99,7 @@ describe("the bound on deliveries", () => {
 
   test("room that was reserved is given back once, and counts for its sender", () => {
     const { reserve } = createAdmission(() => 0);
-    const release = reserve("a", 60 * mebibyte);
+    const release = reserve("a", 30 * mebibyte);
     expect(reserve("a", 8 * mebibyte)).toBeUndefined();
     release?.();
     expect(reserve("a", 8 * mebibyte)).toBeDefined();
@@ -110,5 +111,55 @@ describe("the bound on deliveries", () => {
     const odd = { headers } as unknown as Request;
     for (let i = 0; i < 3; i++) expect(await outcome(admit(odd, "a", done))).toEqual(letIn);
     expect(await outcome(admit(request(8 * mebibyte), "a", done))).toEqual(letIn);
+  });
+
+  test("large ones take their turn, each until it is answered, in order of arrival", async () => {
+    const { admit } = createAdmission(() => 0);
+    const order: string[] = [];
+    const gates = [gate(), gate(), gate()];
+    const running = gates.map((one, i) =>
+      admit(request(1), "a", async ({ grow, alone, sweep }) => {
+        await alone();
+        // a large body is larger than the room of all others
+        grow(200 * mebibyte);
+        order.push(`begins ${i}`);
+        const response = await one.work();
+        await sweep();
+        order.push(`ends ${i}`);
+        return response;
+      }),
+    );
+    for (const [i, one] of gates.entries()) {
+      await until(() => order.includes(`begins ${i}`));
+      // what is not large goes on meanwhile
+      expect(await outcome(admit(request(1), "b", done))).toEqual(letIn);
+      expect(order.at(-1)).toBe(`begins ${i}`);
+      one.open();
+      await running[i];
+    }
+    expect(order).toEqual(["begins 0", "ends 0", "begins 1", "ends 1", "begins 2", "ends 2"]);
+  });
+
+  test("so many large ones may wait, and the turn of one that failed goes on to the next", async () => {
+    const { admit } = createAdmission(() => 0);
+    const first = gate();
+    const large = (work: () => Promise<Response>) =>
+      outcome(
+        admit(request(1), "a", async ({ alone }) => {
+          await alone();
+          return await work();
+        }),
+      );
+    const running = [
+      large(async () => {
+        await first.work();
+        throw new Error("boom");
+      }),
+      ...Array.from({ length: 32 }, () => large(done)),
+    ];
+    expect(await large(done)).toEqual(refused);
+    first.open();
+    expect(await Promise.all(running)).toEqual([["Error: boom"], ...Array.from({ length: 32 }, () => letIn)]);
+    expect(await large(done)).toEqual(letIn);
   });
 });

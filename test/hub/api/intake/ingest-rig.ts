@@ -3,6 +3,7 @@
  * is the id that it stands for.
  */
 import { type Ingest, type IngestWorld, createIngest } from "#src/hub/api/intake/ingest.ts";
+import { defaultRateLimits } from "#src/hub/api/intake/rate.ts";
 import type { Call } from "#src/hub/api/route.ts";
 import { HttpFault, problemOf } from "#src/hub/api/problem.ts";
 import type { Logs } from "#src/hub/api/ports.ts";
@@ -35,6 +36,7 @@ export type RigOptions = {
   readonly clock?: Clock;
   readonly folder?: string;
   readonly logs?: (store: Logs) => Logs;
+  readonly metrics?: IngestWorld["metrics"];
   readonly rateLimits?: IngestWorld["rateLimits"];
 };
 
@@ -58,10 +60,11 @@ export async function startIngest(options: RigOptions = {}): Promise<IngestRig> 
     },
     logs,
     events: { appendEvents: async ({ events }) => ({ accepted: events.length, duplicates: 0 }) },
+    metrics: options.metrics ?? { record: () => undefined, take: () => ({ refused: 0, reason: "" }) },
     clock,
     log: { debug: say("debug"), warn: say("warn"), error: say("error") },
     heartbeatSeconds: 30,
-    ...(options.rateLimits && { rateLimits: options.rateLimits }),
+    rateLimits: options.rateLimits ?? defaultRateLimits,
   });
 
   async function answer(request: Request): Promise<Response> {

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 
 import { createAdmission } from "#src/hub/api/intake/admission.ts";
 import type { Logs } from "#src/hub/api/ports.ts";
-import { createConnection } from "#src/hub/api/intake/stream-connection.ts";
+import { type ConnectionWorld, createConnection } from "#src/hub/api/intake/stream-connection.ts";
+import { createPace } from "#src/hub/api/intake/stream-pace.ts";
 import type { LogsPage } from "#src/protocol/api.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
@@ -222,6 +223,31 @@ describe("who may open a stream", () => {
   });
 });
 
+/** A connection without a socket; what it does with one goes into `did`. */
+function bareConnection(own: IngestRig, did: string[], more: Partial<ConnectionWorld> = {}) {
+  const note = (what: string) => () => void did.push(what);
+  return createConnection(
+    "server-1",
+    {
+      send: (text) => void did.push(text),
+      cork: (work) => work(),
+      ping: note("ping"),
+      close: (code) => void did.push(`close ${code}`),
+      terminate: note("terminate"),
+      pause: note("pause"),
+      resume: note("resume"),
+    },
+    {
+      logs: own.logs,
+      admission: createAdmission(() => 0),
+      clock: createTestClock(),
+      gatherMs: () => 0,
+      error: (text) => void did.push(text),
+      ...more,
+    },
+  );
+}
+
 describe("a hub that can't", () => {
   test("a full disk closes the stream with 1013, and nothing behind the failed frame is acknowledged", async () => {
     const held = heldStore();
@@ -283,19 +309,7 @@ describe("a hub that can't", () => {
     const held = heldStore();
     await using own = await startIngest({ logs: held.logs });
     const did: string[] = [];
-    const note = (what: string) => () => void did.push(what);
-    const connection = createConnection(
-      "server-1",
-      {
-        send: (text) => void did.push(text),
-        ping: note("ping"),
-        close: (code) => void did.push(`close ${code}`),
-        terminate: note("terminate"),
-        pause: note("pause"),
-        resume: note("resume"),
-      },
-      { logs: own.logs, admission: createAdmission(() => 0), monotonic: () => 0, error: (text) => void did.push(text) },
-    );
+    const connection = bareConnection(own, did);
     const message = "x".repeat(1_000_000);
     for (let n = 1; n <= 5; n++) connection.receive(JSON.stringify(frame(entries(n, n, { message }))));
     expect(did).toEqual(["pause"]);
@@ -303,6 +317,41 @@ describe("a hub that can't", () => {
     await connection.settle();
     const acks = [1, 2, 3].map((n) => JSON.stringify(ack(n)));
     expect(did).toEqual(["pause", ...acks, "resume", JSON.stringify(ack(4)), JSON.stringify(ack(5))]);
+  });
+
+  test("while there are very many frames, each waits for others of its stream, until that is enough", async () => {
+    const clock = createTestClock();
+    await using own = await startIngest();
+    const did: string[] = [];
+    const connection = bareConnection(own, did, { clock, gatherMs: () => 200 });
+    const receive = (from: number, to: number, message = "short") =>
+      connection.receive(JSON.stringify(frame(entries(from, to, { message }))));
+    receive(1, 1);
+    clock.advance(199);
+    receive(2, 2);
+    expect(own.stored("server-1")).toEqual([]);
+    clock.advance(1);
+    await until(() => did.length === 2, "both acknowledgements");
+    // a megabyte is worth a write of its own
+    receive(3, 3, "x".repeat(1_000_000));
+    await until(() => did.length === 3, "the acknowledgement of the large one");
+    receive(4, 4);
+    await connection.settle();
+    expect(did).toEqual([1, 2, 3, 4].map((n) => JSON.stringify(ack(n))));
+    expect(clock.waiting()).toBe(0);
+  });
+
+  test("how long that is grows with the frames, and is nothing while there are few", () => {
+    const clock = createTestClock();
+    const pace = createPace(() => clock.monotonic());
+    const during = (framesPerSecond: number) => {
+      for (let n = 0; n <= framesPerSecond; n++) {
+        pace.count();
+        clock.advance(1000 / framesPerSecond);
+      }
+      return Math.round(pace.gatherMs());
+    };
+    expect([500, 5000, 50_000, 500].map(during)).toEqual([0, 100, 250, 0]);
   });
 
   test("frames that wait are written together, but never across a number that may still come", async () => {

@@ -2,13 +2,16 @@ import { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { AuditPage } from "#src/protocol/audit.ts";
 import { type TestHub, startHub } from "#test/hub/kit/hub.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { codeOf } from "../../kit/authenticator.ts";
 import { createBrowser, signedIn } from "../../kit/browser.ts";
+
+// a machine that does much else at the same time takes its time
+setDefaultTimeout(60_000);
 
 const password = "correct horse battery";
 
@@ -91,7 +94,9 @@ describe("the password", () => {
     const { headers } = await browser.send("POST", "/api/auth/sign-in", { email: "owner@example.com", password });
     const [cookie = "", ...more] = headers.getSetCookie();
     expect(more).toEqual([]);
-    expect(cookie).toMatch(/^orion\.session_token=[^;]+; Max-Age=1209600; Path=\/; HttpOnly; SameSite=Lax$/);
+    expect(cookie).toMatch(
+      /^orion-[0-9a-f]{8}\.session_token=[^;]+; Max-Age=1209600; Path=\/; HttpOnly; SameSite=Lax$/,
+    );
     expect([...headers.keys()].filter((name) => /token/.test(name))).toEqual([]);
   });
 
@@ -102,11 +107,23 @@ describe("the password", () => {
       password,
     });
     const [cookie = ""] = headers.getSetCookie();
-    expect(cookie).toMatch(/^__Host-orion\.session_token=/);
+    expect(cookie).toMatch(/^__Host-orion-[0-9a-f]{8}\.session_token=/);
     expect(cookie).toContain("; Secure");
     expect(cookie).not.toContain("Domain");
     const browser = await signedIn(tls.url, "owner@example.com", password);
     expect((await browser.send("GET", "/api/auth/session")).status).toBe(200);
+  });
+
+  test("gives a cookie that another hub on the same host, which browsers send it to as well, does not take for its own", async () => {
+    await using second = await startHub();
+    const credentials = { email: "owner@example.com", password };
+    const named = async (url: string) =>
+      (await createBrowser(url).send("POST", "/api/auth/sign-in", credentials)).headers
+        .getSetCookie()[0]
+        ?.split("=")[0];
+    const [one, other] = [await named(hub.url), await named(second.url)];
+    expect(one).not.toBe(other);
+    expect(await named(hub.url)).toBe(one);
   });
 
   test("is refused in the same words whether or not the account exists", async () => {

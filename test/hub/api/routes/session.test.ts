@@ -33,6 +33,18 @@ describe("a session", () => {
     expect((await createBrowser(hub.url).send("GET", "/api/auth/session", undefined, stolen)).status).toBe(401);
   });
 
+  test("is the one of the token that is sent, whatever cookies come along", async () => {
+    const [one, other] = [await somebody(), await somebody()];
+    const [cookie = ""] = other.browser.cookies.values();
+    const bearer = { authorization: `Bearer ${decodeURIComponent(cookie).split(".")[0]}` };
+    const seen = await one.browser.send<Session>("GET", "/api/auth/session", undefined, bearer);
+    expect(seen.body.person.email).toBe(other.email);
+    // a cookie of the other's session would make it the browser's own
+    const own = await status(one.browser);
+    expect((await one.browser.send("POST", "/api/auth/sign-out", undefined, bearer)).status).toBe(204);
+    expect([own, await status(other.browser)]).toEqual([200, 401]);
+  });
+
   test("ends everywhere", async () => {
     const { browser, email } = await somebody();
     const other = await signedIn(hub.url, email, password);

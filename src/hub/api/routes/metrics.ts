@@ -1,0 +1,97 @@
+/** What servers and applications measured over time. */
+import {
+  type MetricMark,
+  type MetricsAnswer,
+  type MetricsQuery,
+  metricsAnswer,
+  metricsQuery,
+} from "#src/protocol/metrics.ts";
+import type { AgentEvent } from "#src/protocol/event.ts";
+import type { Events } from "../ports.ts";
+import { HttpFault } from "../problem.ts";
+import { type Route, route } from "../route.ts";
+import type { Scopes } from "./scope.ts";
+
+/** Marks of one answer; more would hide what they mark. */
+const maxMarks = 500;
+
+export type Charts = {
+  chart(origin: string, query: MetricsQuery): Omit<MetricsAnswer, "marks">;
+};
+
+export type MetricDeps = {
+  readonly charts: Charts;
+  readonly events: Pick<Events, "events">;
+  readonly scopes: Pick<Scopes, "project" | "server" | "source">;
+};
+
+export function metricRoutes({ charts, events, scopes }: MetricDeps): Route[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/servers/:id/metrics",
+      permission: "view:servers",
+      group: "Metrics",
+      summary: "What a server, its scripts and its containers measured, and what happened meanwhile",
+      query: metricsQuery,
+      answer: metricsAnswer,
+      async handle({ params, query, caller }) {
+        refuseBackwards(query);
+        const { id } = scopes.server(caller.organizationId, params["id"] ?? "");
+        const chart = charts.chart(id, query);
+        return answerOf({ ...chart, marks: await marksOf(events, id, chart) });
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/api/projects/:id/sources/:source/metrics",
+      permission: "view:servers",
+      group: "Metrics",
+      summary: "What an application measured of itself and sent by OpenTelemetry",
+      query: metricsQuery,
+      answer: metricsAnswer,
+      handle({ params, query, caller }) {
+        refuseBackwards(query);
+        const project = scopes.project(caller.organizationId, params["id"] ?? "");
+        const source = scopes.source(project, params["source"] ?? "");
+        return answerOf({ ...charts.chart(source.id, query), marks: [] });
+      },
+    }),
+  ];
+}
+
+function refuseBackwards({ from, to }: MetricsQuery): void {
+  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
+    throw new HttpFault(400, "the query is not valid: from must be before to");
+  }
+}
+
+function answerOf(answer: MetricsAnswer): Response {
+  return Response.json(answer, { headers: { "cache-control": "no-store" } });
+}
+
+/** Events of the stretch, oldest first. */
+async function marksOf(
+  events: Pick<Events, "events">,
+  serverId: string,
+  { from, to }: Pick<MetricsAnswer, "from" | "to">,
+): Promise<MetricMark[]> {
+  const marks: MetricMark[] = [];
+  const fromMs = Date.parse(from);
+  // a cursor is a time and a position: everything before the first position of `to`
+  let before: string | null = `${Date.parse(to)}.0`;
+  while (before !== null && marks.length < maxMarks) {
+    const page = await events.events({ scope: null, serverId, type: null, limit: 100, before });
+    for (const { id, event } of page.events) {
+      if (Date.parse(event.at) < fromMs || marks.length >= maxMarks) return marks.toReversed();
+      marks.push({ id, at: event.at, type: event.type, subject: subjectOf(event) });
+    }
+    before = page.cursor;
+  }
+  return marks.toReversed();
+}
+
+function subjectOf(event: AgentEvent): string | null {
+  if ("script" in event) return event.script;
+  return "container" in event ? event.source : null;
+}

@@ -1,0 +1,27 @@
+/** From heartbeats to series. */
+import type { Heartbeat } from "#src/protocol/heartbeat.ts";
+import type { Subject } from "#src/protocol/series.ts";
+import { sampleOf } from "./sample.ts";
+
+/** A heartbeat tells of now; one that says it is of another time comes from a clock that is wrong. */
+const doubtMs = 10 * 60_000;
+
+export type RecorderStore = {
+  append(origin: string, atMs: number, subjects: readonly Subject[], values: ArrayLike<number>): boolean;
+};
+
+export type Recorder = {
+  /** Takes what a server's heartbeat measured; a repeated or late one does no harm. */
+  readonly record: (serverId: string, heartbeat: Heartbeat) => void;
+};
+
+export function createRecorder(store: RecorderStore, now: () => number): Recorder {
+  return {
+    record(serverId, heartbeat) {
+      const said = Date.parse(heartbeat.at);
+      const nowMs = now();
+      const { subjects, values } = sampleOf(heartbeat);
+      store.append(serverId, Math.abs(said - nowMs) <= doubtMs ? said : nowMs, subjects, values);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+
+import { latestFigures } from "#src/hub/metrics/latest.ts";
+import { createMeter, createOwnFigures } from "#src/hub/metrics/own.ts";
+import { container, heartbeat } from "./heartbeat.ts";
+import { parseExposition } from "./exposition.ts";
+
+const server = (hostname: string, rest = {}) => ({
+  hostname,
+  project: "default",
+  connected: true,
+  lastSeenMs: 1_700_000_000_123,
+  version: "1.2.3",
+  heartbeat: JSON.stringify(heartbeat),
+  ...rest,
+});
+
+const meter = createMeter();
+const own = createOwnFigures({
+  version: "1.2.3",
+  startedAtMs: 1000,
+  meter,
+  queueBytes: () => 5,
+  openStreams: () => 2,
+  series: () => ({ samples: 7, refused: 0, openBytes: 100, due: 3 }),
+  stores: () => ({ "state.db": 10, "metrics.db": 20 }),
+});
+
+describe("the latest figures in Prometheus' format", () => {
+  test("are what the heartbeat said, in base units", async () => {
+    const { samples } = parseExposition(await latestFigures([server("web-1")], []));
+    const labels = 'server="web-1",project="default"';
+    expect(samples.get(`orion_server_cpu_usage_ratio{${labels}}`)).toBe(0.01);
+    expect(samples.get(`orion_server_disk_used_bytes{${labels},path="/"}`)).toBe(4);
+    expect(samples.get(`orion_server_load15{${labels}}`)).toBe(10);
+    expect(samples.get(`orion_script_state{${labels},script="api",state="crashed"}`)).toBe(1);
+    expect(samples.get(`orion_script_state{${labels},script="api",state="running"}`)).toBe(0);
+    expect(samples.get(`orion_script_cpu_usage_ratio{${labels},script="api"}`)).toBe(0.14);
+    const image = 'container="odoo_1",image="odoo:17"';
+    expect(samples.get(`orion_container_network_receive_bytes_total{${labels},${image}}`)).toBe(23);
+    expect(samples.get(`orion_server_last_report_timestamp_seconds{${labels}}`)).toBe(1_700_000_000.123);
+  });
+
+  test("of a server that is silent say only that it is", async () => {
+    const { samples } = parseExposition(await latestFigures([server("web-1", { connected: false })], []));
+    expect([...samples.keys()]).toEqual([
+      'orion_server_up{server="web-1",project="default"}',
+      'orion_server_last_report_timestamp_seconds{server="web-1",project="default"}',
+    ]);
+  });
+
+  test("stand family by family, each with its help and type, whatever names hold", async () => {
+    const odd = { ...container, name: 'a"b\\c\nd', health: "healthy" };
+    const heartbeats = [
+      server("web-1"),
+      server('we"b\n2', { heartbeat: JSON.stringify({ ...heartbeat, containers: [odd] }) }),
+    ];
+    const { families, samples } = parseExposition(await latestFigures(heartbeats, own()));
+    expect(families.get("orion_server_up")).toBe("gauge");
+    expect(families.get("orion_container_restarts_total")).toBe("counter");
+    expect(
+      samples.get(
+        'orion_container_healthy{server="we\\"b\\n2",project="default",container="a\\"b\\\\c\\nd",image="odoo:17"}',
+      ),
+    ).toBe(1);
+    expect(samples.get('orion_hub_store_bytes{file="metrics.db"}')).toBe(20);
+  });
+
+  test("are right in the eyes of Prometheus' own tool", async () => {
+    // of Debian's package prometheus; where it is not installed, the grammar above has to do
+    const promtool = Bun.which("promtool");
+    if (promtool === null) return;
+    const text = await latestFigures([server("web-1"), server("web-2")], own());
+    const child = Bun.spawn([promtool, "check", "metrics"], {
+      stdin: Buffer.from(text),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const said = (await new Response(child.stdout).text()) + (await new Response(child.stderr).text());
+    expect([said, await child.exited]).toEqual(["", 0]);
+  });
+});
+
+describe("the meter", () => {
+  test("counts what is stored, and what could not be", async () => {
+    let fail = false;
+    const store = meter.count({
+      append: (_batch: { entries: readonly unknown[]; ndjson: Uint8Array | null }) =>
+        fail ? Promise.reject(new Error("disk full")) : Promise.resolve({ accepted: 2, duplicates: 1 }),
+      head: () => 5,
+    });
+    await store.append({ entries: [1, 2, 3], ndjson: new Uint8Array(70) });
+    fail = true;
+    expect(store.append({ entries: [], ndjson: null })).rejects.toThrow("disk full");
+    await Promise.resolve();
+    expect([meter.lines(), meter.bytes(), meter.failures(), store.head()]).toEqual([
+      { accepted: 2, duplicates: 1 },
+      70,
+      1,
+      5,
+    ]);
+  });
+});
