@@ -57,7 +57,7 @@ describe.skipIf(missing !== undefined)(
         await until(async () => {
           const { containers } = statusAnswer.parse(JSON.parse((await command("status", "--json")).stdout));
           return containers.find(({ name }) => name === "talks")?.memory.usage;
-        }, "its figures");
+        }, "its figures", 40_000);
         const { code, stdout, stderr } = await command("status");
         expect([code, stderr]).toEqual([0, ""]);
         const lines = stdout.slice(stdout.indexOf("Containers\n")).split("\n\n")[0]?.split("\n") ?? [];
