@@ -193,5 +193,8 @@ step "types" "$bun" check
 step "shell scripts" shell_scripts
 step "build" "$bun" scripts/build.ts
 step "tests" suite "$scratch/tests.log" 600 --path-ignore-patterns='test/e2e/**'
-step "end to end" suite "$scratch/e2e.log" 840 test/e2e
+# whole hosts and the engines of the other tests have disturbed one another: one after the other
+hosts=(test/e2e/install.test.ts test/e2e/install-services.test.ts test/e2e/outlive-systemd.test.ts test/e2e/setup-systemd.test.ts)
+step "whole hosts" suite "$scratch/hosts.log" 480 "${hosts[@]}"
+step "end to end" suite "$scratch/e2e.log" 840 test/e2e "${hosts[@]/#/--path-ignore-patterns=}"
 summary

@@ -56,13 +56,13 @@ describe.skipIf(missing !== undefined)(
       async () => {
         await until(async () => {
           const { containers } = statusAnswer.parse(JSON.parse((await command("status", "--json")).stdout));
-          return containers.find(({ name }) => name === "talks")?.memory.usage;
-        }, "its figures", 40_000);
+          return containers.find(({ name, state }) => name === "talks" && state === "running");
+        }, "the container");
         const { code, stdout, stderr } = await command("status");
         expect([code, stderr]).toEqual([0, ""]);
         const lines = stdout.slice(stdout.indexOf("Containers\n")).split("\n\n")[0]?.split("\n") ?? [];
         expect(lines[1]).toMatch(/^ {2}NAME +STATE +UP +RESTARTS +CPU +MEMORY +IMAGE$/);
-        expect(lines[2]).toMatch(/^ {2}talks +running +\S.* +0 +\S.* +\d+(\.\d)? KiB +orion-test-busybox$/);
+        expect(lines[2]).toMatch(/^ {2}talks +running +\S.* +0 +\S.* +(\d+(\.\d)? [KM]iB|-) +orion-test-busybox$/);
         expect(lines[3]).toMatch(/^ {2}ends +exited +- +0 +- +- +orion-test-busybox$/);
         expect((await command("status", "-q")).stdout).toBe("ends\ntalks\n");
       },

@@ -68,13 +68,19 @@ export function createEngine(socketPath: string, clock: Pick<Clock, "after">): E
         size += bytes.length;
         if (size > maxAnswerBytes) ended.reject(new Fault("failed", `the engine's answer to ${path} is too long`));
       };
-      const open = await request(path, data, () => ended.resolve());
+      // from the beginning: to be connected may take for ever as well
       const cancel = clock.after(withinMs, () => ended.reject(lateFault(path, withinMs)));
+      const opening = request(path, data, () => ended.resolve());
       try {
+        await Promise.race([opening, ended.promise]);
         await ended.promise;
       } finally {
         cancel();
-        open.end();
+        // one that can't be made has been told above
+        void opening.then(
+          (open) => open.end(),
+          () => undefined,
+        );
       }
       const whole = Buffer.concat(parts);
       const head = parseHead(whole);
@@ -114,13 +120,19 @@ export function createEngine(socketPath: string, clock: Pick<Clock, "after">): E
         else if (head === undefined) answered.reject(new Fault("unreachable", `the engine hung up on ${path}`));
         else answered.reject(statusFault(head.status, before.subarray(head.size), path));
       };
-      const open = await request(path, data, close);
       const cancel = clock.after(withinMs, () => answered.reject(lateFault(path, withinMs)));
+      const opening = request(path, data, close);
       const end = (): void => {
         over = true;
-        open.end();
+        // one that can't be made has been told below
+        void opening.then(
+          (made) => made.end(),
+          () => undefined,
+        );
       };
+      let open: Open;
       try {
+        open = await Promise.race([opening, answered.promise.then(() => opening)]);
         await answered.promise;
       } catch (error) {
         end();

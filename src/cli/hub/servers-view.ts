@@ -59,7 +59,7 @@ export function renderServer(server: Server, project: string, paint: Paint, now:
     ["id", server.id],
     ["project", project],
     ["agent", `${statusWord(agent, paint)}${agent.version === null ? "" : `, version ${agent.version}`}`],
-    ["last seen", lastSeen(agent, now)],
+    ["last seen", agent.lastSeen === null ? "never" : ago(agent.lastSeen, now)],
     ["token used", server.tokenLastUsedAt === null ? "never" : ago(server.tokenLastUsedAt, now)],
     ["registered", ago(server.createdAt, now)],
     ["up", system === undefined ? undefined : duration(system.uptime)],

@@ -166,7 +166,7 @@ const dead: Readonly<Record<TokenKind | "session", string>> = {
   source: "the source token is wrong, or it was rotated or revoked",
   key: "the API key is wrong, or it has expired or was revoked",
   enrolment: "the enrolment token is wrong, or it has expired or was revoked",
-  session: "the session has ended; sign in again",
+  session: "the token is not valid, or its session has ended; sign in again",
 };
 
 /** RFC 6750 section 3.1. `expired`: that is known to be the reason. */
