@@ -1,5 +1,5 @@
 /** Delivery against the hub's own ways in, stream and POST, down to its store. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { createDelivery } from "#src/agent/delivery/delivery.ts";
 import type { Delivery, DeliveryOptions } from "#src/agent/delivery/door.ts";
@@ -7,6 +7,9 @@ import { systemClock } from "#src/lib/clock.ts";
 import { startIngest } from "#test/hub/api/intake/ingest-rig.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
+
+// a stream that was refused waits before it is opened again
+setDefaultTimeout(30_000);
 
 const server = "server-1";
 
