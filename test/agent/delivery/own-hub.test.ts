@@ -84,6 +84,8 @@ describe("lines of containers in the hub's own store", () => {
     await using delivery = open(folder.path, hub.url);
     const all = [...take(delivery, ["first"])];
     await until(() => hub.ingest.stream.count() === 1, "the stream");
+    // what is not acknowledged yet would be sent again, and is another server's then
+    await until(() => delivery.status().ledger.buffered === 0, "the first line acknowledged");
     hub.kill(server);
     await until(() => delivery.status().state === "refused", "the refusal");
     all.push(...take(delivery, ["while refused"]));
