@@ -55,9 +55,12 @@ const table: readonly Row[] = [
     mayImport: ["src/protocol"],
     why: "pages run in a browser: of the server they know the contract's types only",
   },
+  { room: "src/hub/errors", mayImport: facts, why: sibling },
   { room: "src/hub/fleet", mayImport: facts, why: sibling },
   { room: "src/hub/metrics", mayImport: facts, why: sibling },
   { room: "src/hub/projects", mayImport: facts, why: sibling },
+  { room: "src/hub/redaction", mayImport: facts, why: sibling },
+  { room: "src/hub/ssh", mayImport: facts, why: sibling },
   { room: "src/hub/store", mayImport: facts, why: sibling },
 
   {
@@ -113,7 +116,9 @@ const doors: readonly Door[] = [
     only: [],
     why: "it brings gRPC and SSH along, 36 MiB of an idle agent's memory: src/agent/containers asks the engine itself",
   },
-  { module: "ssh2", only: [], why: "no room speaks SSH; the one that will is its only door" },
+  { module: "ssh2", only: ["src/hub/ssh"], why: "the hub alone speaks SSH, and one room of it" },
+  { module: "uplot", only: ["src/hub/dashboard"], why: "only a page draws charts" },
+  { module: "@tanstack/virtual-core", only: ["src/hub/dashboard"], why: "only a page scrolls" },
 ];
 
 type Word = { readonly name: string; readonly pattern: RegExp; readonly only: readonly string[]; readonly why: string };
