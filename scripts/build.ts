@@ -40,7 +40,8 @@ export async function build(options: BuildOptions): Promise<void> {
 
 async function compile(outfile: string, options: BuildOptions): Promise<void> {
   const result = await Bun.build({
-    entrypoints: [`${root}/src/main.ts`],
+    // a thread is a program of its own, see hub/store/search/pool.ts
+    entrypoints: [`${root}/src/main.ts`, `${root}/src/hub/store/search/thread.ts`],
     root,
     minify: true,
     bytecode: true,

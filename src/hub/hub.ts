@@ -24,8 +24,9 @@ import type { HubOperator } from "./operator.ts";
 import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
 import { createRoutes } from "./routes.ts";
 import type { HubSettings } from "./settings.ts";
-import { openLogStore } from "./store/logs.ts";
-import type { LogStore, StateStore } from "./store/port.ts";
+import { openBlockStore } from "./store/search/store.ts";
+import type { BlockStore } from "./store/log-port.ts";
+import type { StateStore } from "./store/port.ts";
 
 export type { HubOperator } from "./operator.ts";
 export { backup } from "./store/backup.ts";
@@ -52,7 +53,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
   const { clock, log } = world;
   const streams = createStreams();
   let rooms: Rooms | undefined;
-  let logs: LogStore | undefined;
+  let logs: BlockStore | undefined;
   let measures: Measures | undefined;
   let listener: Listener | undefined;
   let closeSockets: (() => Promise<void>) | undefined;
@@ -63,7 +64,9 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
   async function start() {
     refuseOpenAir(settings);
     const opened = (rooms = await openRooms(settings, world));
-    const store = (logs = await openLogStore(settings.dataDir, clock));
+    const store = (logs = await openBlockStore(settings.dataDir, clock, (error) =>
+      log.warn(`the log store's background work failed, it is tried again: ${reasonOf(error)}`),
+    ));
     const { state, servers, projects, tokens, accounts } = opened;
     const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
     const measuring = (measures = await openMeasures({
@@ -170,7 +173,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     return rooms;
   }
 
-  function prune(store: LogStore, records: StateStore): void {
+  function prune(store: BlockStore, records: StateStore): void {
     const { days, bytes } = settings.retention.logs;
     const before = clock.now() - days * dayMs;
     const work = async () => {

@@ -8,7 +8,7 @@ import { createApplicationMetrics, createCharts, createRecorder } from "./metric
 import { type LatestServer, latestFigures } from "./metrics/latest.ts";
 import { createMeter, createOwnFigures } from "./metrics/own.ts";
 import type { HubSettings } from "./settings.ts";
-import type { LogStore } from "./store/port.ts";
+import type { BlockStore } from "./store/log-port.ts";
 import { openSeriesStore } from "./store/series/series.ts";
 
 const dayS = 86_400;
@@ -18,7 +18,7 @@ export type MeasuresWorld = {
   readonly settings: Pick<HubSettings, "dataDir" | "retention">;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
-  readonly logs: LogStore;
+  readonly logs: BlockStore;
   readonly openStreams: () => number;
   /** Tells which server has changed, among them those that are gone. */
   readonly servers: { onChange(listener: (id: string) => void): () => void; get(id: string): unknown };

@@ -11,7 +11,7 @@ import { eventRoutes } from "./api/routes/event.ts";
 import { healthRoutes } from "./api/routes/health.ts";
 import { invitationRoutes } from "./api/routes/invitation.ts";
 import { keyRoutes } from "./api/routes/key.ts";
-import { logRoutes } from "./api/routes/log.ts";
+import { logSearchRoutes } from "./api/routes/log-search.ts";
 import { metricRoutes } from "./api/routes/metrics.ts";
 import { organizationRoutes } from "./api/routes/organization.ts";
 import { projectRoutes } from "./api/routes/project.ts";
@@ -25,11 +25,11 @@ import { createStillGood } from "./api/routes/still-good.ts";
 import { createThrottle } from "./api/throttle.ts";
 import type { Measures } from "./measures.ts";
 import type { Rooms } from "./rooms.ts";
-import type { LogStore } from "./store/port.ts";
+import type { BlockStore } from "./store/log-port.ts";
 
 export type RoutesWorld = {
   readonly rooms: Rooms;
-  readonly logs: LogStore;
+  readonly logs: BlockStore;
   readonly measures: Measures;
   readonly streams: Streams;
   readonly clock: Clock;
@@ -64,7 +64,7 @@ export function createRoutes({
     ...projectRoutes({ projects, tokens, scopes, trail }),
     ...enrolmentRoutes({ servers, tokens, scopes, trail, now }),
     ...serverRoutes({ servers, scopes, trail }),
-    ...logRoutes({ logs, streams, scopes, stillGood }),
+    ...logSearchRoutes({ logs, streams, scopes, servers, stillGood }),
     ...eventRoutes({ events, servers, streams, scopes, stillGood }),
     ...metricRoutes({ charts: measures.charts, events, scopes }),
     ...prometheusRoutes({

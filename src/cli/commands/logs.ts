@@ -39,6 +39,11 @@ export const logs = command({
       valueHint: "text",
       description: "only messages that hold this text, in upper or lower case",
     },
+    query: {
+      type: "string",
+      valueHint: "query",
+      description: "with --hub: only what this finds, such as 'status>=500 -\"GET /health\"' (docs/search.md)",
+    },
     hub: { type: "boolean", description: "of the whole project, from the hub (see orion login)" },
     server: { type: "string", valueHint: "server", description: "with --hub: only this server's (hostname or id)" },
     project: { type: "string", valueHint: "project", description: "with --hub: only this project's (name or id)" },
@@ -54,11 +59,11 @@ export const logs = command({
     const follow = args.follow === true;
     if (args.hub === true) {
       const { hubLogs } = await import("../hub/logs.ts");
-      const { name, lines, since, level, grep, server, project } = args;
-      return await hubLogs({ name, lines, since, level, grep, server, project, follow }, session);
+      const { name, lines, since, level, grep, query, server, project } = args;
+      return await hubLogs({ name, lines, since, level, grep, query, server, project, follow }, session);
     }
-    if (args.server !== undefined || args.project !== undefined)
-      throw usageFault("--server and --project are for logs of the hub", "Add --hub");
+    if (args.server !== undefined || args.project !== undefined || args.query !== undefined)
+      throw usageFault("--query, --server and --project are for logs of the hub", "Add --hub");
     const request = {
       cmd: "logs" as const,
       lines: args.lines === undefined ? 100 : parseWhole("-n", args.lines, 0, mostLines),

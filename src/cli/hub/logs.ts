@@ -1,8 +1,12 @@
 /** `orion logs --hub`: what the hub has of all servers and sources, and what comes. */
 import { type LogFilter, type StoredEntry, logsPage } from "#src/protocol/api.ts";
 
+import { describeProblem, parseQuery } from "#src/protocol/query-parser.ts";
+import { printQuery } from "#src/protocol/query-printer.ts";
+import type { Query } from "#src/protocol/query.ts";
+
 import { painter, wantsColours } from "../colour.ts";
-import { type ExitCode, exitCodes } from "../exit.ts";
+import { type ExitCode, exitCodes, usageFault } from "../exit.ts";
 import { interruptible } from "../interrupt.ts";
 import { renderEntry } from "../logs-view.ts";
 import { note, print, printJson } from "../output.ts";
@@ -18,7 +22,10 @@ export type HubLogs = {
   readonly lines: string | undefined;
   readonly since: string | undefined;
   readonly level: LogFilter["level"];
+  /** text that messages hold */
   readonly grep: string | undefined;
+  /** of the query language */
+  readonly query: string | undefined;
   readonly server: string | undefined;
   readonly project: string | undefined;
   readonly follow: boolean;
@@ -34,7 +41,7 @@ export async function hubLogs(wanted: HubLogs, session: Session): Promise<ExitCo
   const filter: Filter = {
     source: wanted.name,
     level: wanted.level,
-    q: wanted.grep,
+    q: queryOf(wanted),
     project: wanted.project,
     from: wanted.since === undefined ? undefined : parseSince(wanted.since, Date.now()),
     server: wanted.server === undefined ? undefined : (await findServer(hub, wanted.server)).id,
@@ -73,6 +80,22 @@ export async function hubLogs(wanted: HubLogs, session: Session): Promise<ExitCo
     });
     return exitCodes.done;
   });
+}
+
+/** What is asked for, as the hub reads it. @throws {CliFault} the query is none */
+function queryOf({ grep, query }: Pick<HubLogs, "grep" | "query">): string | undefined {
+  const parts: Query[] = grep === undefined ? [] : [{ kind: "text", text: grep, caseSensitive: false }];
+  if (query !== undefined) {
+    const parsed = parseQuery(query);
+    if (parsed.query === undefined) {
+      throw usageFault(
+        `--query is not valid: ${describeProblem(parsed)}`,
+        "docs/search.md says how queries are written",
+      );
+    }
+    parts.push(parsed.query);
+  }
+  return parts.length === 0 ? undefined : printQuery({ kind: "and", parts });
 }
 
 /** The newest entries, oldest first. */

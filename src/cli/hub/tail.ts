@@ -27,6 +27,7 @@ const silentMs = 45_000;
 const [firstRetryMs, longestRetryMs] = [500, 15_000];
 
 const readyEvent = z.object({ position: z.string() });
+const problemEvent = z.object({ problem: z.string() });
 
 /** Returns when `signal` is aborted. @throws {CliFault} the hub refuses, or was never there */
 export async function followTail(
@@ -49,6 +50,10 @@ export async function followTail(
       else if (name === "skipped") {
         await flush();
         await reader.skipped(check(skippedLines, JSON.parse(data), "an event of the tail").lines);
+      } else if (name === "problem") {
+        await flush();
+        const { problem } = check(problemEvent, JSON.parse(data), "an event of the tail");
+        throw new CliFault(exitCodes.failed, "failed", `the hub ended the tail: ${problem}`);
       } else if (name === "ready" && place === undefined) {
         await reader.ready(Number(check(readyEvent, JSON.parse(data), "an event of the tail").position));
       }

@@ -15,7 +15,7 @@ import {
   maxManifestBytes,
 } from "./backup-manifest.ts";
 import { lockFolder } from "./lock.ts";
-import { logMigrations } from "./logs-tables.ts";
+import { blockMigrations } from "./blocks/tables.ts";
 import { decide, finishReplacement, giveToOwner, stagingFolder } from "./replacement.ts";
 import { stateMigrations } from "./state-tables.ts";
 import { type TarFile, TornTar, readTar, writePiece } from "./tar.ts";
@@ -156,7 +156,7 @@ function inspect(path: string, part: DataPart): void {
   using database = new Database(path, { readonly: true, strict: true });
   const [first] = database.query<{ integrity_check: string }, []>("PRAGMA integrity_check(1)").all();
   if (first?.integrity_check !== "ok") throw new TornTar(`its ${part} is broken: ${first?.integrity_check ?? ""}`);
-  const known = part === "state.db" ? stateMigrations : part === "logs.db" ? logMigrations : undefined;
+  const known = part === "state.db" ? stateMigrations : part === "logs.db" ? blockMigrations : undefined;
   if (known === undefined) return;
   const run = database.query<{ name: string }, []>("SELECT name FROM kysely_migration").all();
   if (run.some(({ name }) => !(name in known))) throw tooNew(part);

@@ -323,6 +323,19 @@ const rows: readonly Row[] = [
 
   ["GET /api/logs", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/logs/tail", "401 200 200 200 200  200 200 403  403 403 403"],
+  ["GET /api/logs/histogram", "401 200 200 200 200  200 200 403  403 403 403"],
+  [
+    "GET /api/logs/top",
+    "401 200 200 200 200  200 200 403  403 403 403",
+    () => ({ path: "/api/logs/top?field=status" }),
+  ],
+  ["GET /api/logs/export", "401 200 200 200 200  200 200 403  403 403 403"],
+  // an entry that is not there: who may ask learns that
+  [
+    "GET /api/logs/{id}/context",
+    "401 404 404 404 404  404 404 403  403 403 403",
+    () => ({ path: "/api/logs/999999/context" }),
+  ],
   ["GET /api/events", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/live", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/audit", "401 403 200 200 200  403 200 403  403 403 403"],

@@ -2,7 +2,7 @@
 import { eventsPage } from "#src/protocol/api.ts";
 import { z } from "#src/protocol/schema.ts";
 import { createLiveFeed } from "./live-feed.ts";
-import { position } from "./log.ts";
+import { position } from "./log-search.ts";
 import type { Events, Servers } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
 import { type Route, route } from "../route.ts";

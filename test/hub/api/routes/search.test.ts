@@ -69,7 +69,7 @@ describe("searching logs", () => {
     const all = (await allEntries(hub)).toReversed();
     const optional = <T>(...values: readonly T[]) => fc.constantFrom<T | undefined>(undefined, ...values);
     const filters = fc.record({
-      q: optional("needle", "HAY 1", "zebra", "7"),
+      q: optional("needle", '"HAY 1"', "zebra", "7"),
       source: optional("api", "worker", "nobody"),
       server: optional(one.id, two.id, "unknown"),
       level: optional(...levels),
@@ -83,7 +83,8 @@ describe("searching logs", () => {
         const found = (await allEntries(hub, `&${query}`)).toReversed();
         const wanted = all.filter(
           (line) =>
-            (filter.q === undefined || line.message.toLowerCase().includes(filter.q.toLowerCase())) &&
+            (filter.q === undefined ||
+              line.message.toLowerCase().includes(filter.q.replaceAll('"', "").toLowerCase())) &&
             (filter.source === undefined || line.source === filter.source) &&
             (filter.server === undefined || line.serverId === filter.server) &&
             (filter.level === undefined || levels.indexOf(line.level) >= levels.indexOf(filter.level)) &&

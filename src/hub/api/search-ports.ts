@@ -1,0 +1,62 @@
+/** What the routes of searches need from the store of log entries. */
+import type { Cancel } from "#src/lib/clock.ts";
+import type { StoredEntry } from "#src/protocol/api.ts";
+import type { LogSelection } from "#src/protocol/query.ts";
+
+export type EntrySearch = LogSelection & {
+  readonly order: "newest" | "oldest";
+  readonly limit: number;
+  readonly cursor: string | null;
+  readonly budgetMs: number | null;
+};
+
+type StoppedEarly = "time" | "memory" | null;
+
+export type SearchPart =
+  | { readonly kind: "hits"; readonly entries: readonly StoredEntry[] }
+  | { readonly kind: "progress"; readonly lines: number; readonly bytes: number; readonly atMs: number }
+  | {
+      readonly kind: "end";
+      readonly cursor: string | null;
+      readonly stoppedEarly: StoppedEarly;
+      readonly lines: number;
+      readonly blocks: number;
+      readonly opened: number;
+      readonly damaged: number;
+    };
+
+export type LogSearches = {
+  /** Who stops reading ends it. */
+  search(search: EntrySearch, signal?: AbortSignal): AsyncIterable<SearchPart>;
+  histogram(
+    selection: LogSelection,
+    stepMs: number | null,
+    budgetMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<{
+    readonly stepMs: number;
+    readonly buckets: readonly { readonly fromMs: number; readonly counts: Readonly<Record<string, number>> }[];
+    readonly total: number;
+    readonly partial: boolean;
+  }>;
+  top(
+    selection: LogSelection,
+    path: string,
+    limit: number,
+    budgetMs: number | null,
+    signal?: AbortSignal,
+  ): Promise<{
+    readonly values: readonly { readonly value: string; readonly count: number }[];
+    readonly partial: boolean;
+  }>;
+  context(id: string, before: number, after: number): Promise<readonly StoredEntry[]>;
+  /** NDJSON, oldest first, in pieces of whole lines; between two of them it holds nothing of the store. */
+  export(selection: LogSelection, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+};
+
+/** Entries in order of arrival, for those who follow them. */
+export type Arrivals = {
+  after(position: number, limit: number): { readonly entries: readonly StoredEntry[]; readonly position: number };
+  head(): number;
+  onAppend(listener: () => void): Cancel;
+};

@@ -1,0 +1,177 @@
+/** One hop: a TCP connection (or a stream through another hop), the host's key compared, the user signed in. */
+import type { Duplex } from "node:stream";
+
+import { Client, type ConnectConfig } from "ssh2";
+
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import { changedKey, fingerprintOf, keyTypeOf, unapprovedKey } from "./host-key.ts";
+import { readPrivateKey } from "./keys.ts";
+import type { SshCredentials, SshHop } from "./port.ts";
+
+/** A question after this much silence, and the end when three stay without an answer: a dead host is noticed in 40 s. */
+const keepAliveMs = 10_000;
+const keepAliveMisses = 3;
+
+export type DialOptions = {
+  /** for the TCP connection, the handshake and the sign-in together */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** the way through another hop; else a connection is opened */
+  readonly through?: Duplex;
+};
+
+export type Dialled = { readonly client: Client; readonly hostKey: string };
+
+export type SeenKey = { readonly fingerprint: string; readonly type: string };
+
+/** How a hop is named in messages. */
+export function nameOf({ host, port }: Pick<SshHop, "host" | "port">): string {
+  return port === 22 ? host : `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Signs in. Rejects with a Fault as `OpenSession` does. */
+export async function dial(hop: SshHop, options: DialOptions): Promise<Dialled> {
+  let seen: SeenKey | undefined;
+  const client = new Client();
+  const config: ConnectConfig = {
+    ...wayTo(hop, options),
+    ...signingIn(hop),
+    hostVerifier(key: Buffer) {
+      seen = { fingerprint: fingerprintOf(key), type: keyTypeOf(key) };
+      return hop.hostKey === seen.fingerprint;
+    },
+  };
+  const { credentials } = hop;
+  if (credentials.kind === "password") {
+    // hidden questions are for the password; one that shows what is typed is not ours to answer
+    client.on("keyboard-interactive", (_name, _words, _language, prompts, answer) =>
+      answer(prompts.map(({ echo }) => (echo === true ? "" : credentials.password))),
+    );
+  }
+  try {
+    await connected(client, config, hop, options);
+  } catch (error) {
+    if (seen !== undefined && hop.hostKey === null) throw unapprovedKey(nameOf(hop), seen.fingerprint);
+    if (seen !== undefined && hop.hostKey !== null && seen.fingerprint !== hop.hostKey) {
+      throw changedKey(nameOf(hop), hop.hostKey, seen.fingerprint);
+    }
+    throw error;
+  }
+  if (seen === undefined) throw new Fault("failed", `${nameOf(hop)} showed no host key`);
+  return { client, hostKey: seen.fingerprint };
+}
+
+/** Asks a host for its key and leaves; nothing secret is sent. Rejects with a Fault `unavailable`. */
+export async function askHostKey(hop: Pick<SshHop, "host" | "port">, options: DialOptions): Promise<SeenKey> {
+  let seen: SeenKey | undefined;
+  const client = new Client();
+  const config: ConnectConfig = {
+    ...wayTo(hop, options),
+    username: "orion",
+    hostVerifier(key: Buffer) {
+      seen = { fingerprint: fingerprintOf(key), type: keyTypeOf(key) };
+      return false;
+    },
+  };
+  try {
+    await connected(client, config, { ...hop, user: "orion" }, options);
+  } catch (error) {
+    // that we hang up once we know is no failure
+    if (seen === undefined) throw error;
+  }
+  if (seen === undefined) throw new Fault("failed", `${nameOf(hop)} showed no host key`);
+  return seen;
+}
+
+function wayTo({ host, port }: Pick<SshHop, "host" | "port">, { timeoutMs, through }: DialOptions): ConnectConfig {
+  const common = { readyTimeout: timeoutMs, keepaliveInterval: keepAliveMs, keepaliveCountMax: keepAliveMisses };
+  return through === undefined ? { ...common, host, port } : { ...common, sock: through };
+}
+
+function signingIn({ user, credentials }: SshHop): ConnectConfig {
+  if (credentials.kind === "key") {
+    const privateKey = readPrivateKey(credentials.privateKey, credentials.passphrase);
+    return { username: user, privateKey, authHandler: ["publickey"] };
+  }
+  return {
+    username: user,
+    password: credentials.password,
+    tryKeyboard: true,
+    authHandler: ["password", "keyboard-interactive"],
+  };
+}
+
+/** Resolves when `client` is signed in; after that its errors end it, see `close`. */
+async function connected(
+  client: Client,
+  config: ConnectConfig,
+  hop: Pick<SshHop, "host" | "port" | "user"> & { readonly credentials?: SshCredentials },
+  { timeoutMs, signal }: DialOptions,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(tooSlow(hop, timeoutMs)), timeoutMs);
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  client.on("ready", resolve);
+  // stays: an error without a listener would end the hub; once signed in, `close` follows and tells
+  client.on("error", (error: Error & { readonly level?: string }) => reject(faultOf(error, hop, timeoutMs)));
+  client.on("close", () => reject(new Fault("unavailable", `${nameOf(hop)} closed the connection`, { hint: lookAtSshd })));
+  try {
+    client.connect(config);
+    await promise;
+  } catch (error) {
+    client.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+const lookAtSshd = "See its sshd's log: journalctl -u ssh -u sshd";
+
+function tooSlow(hop: Pick<SshHop, "host" | "port">, timeoutMs: number): Fault {
+  return new Fault("unavailable", `${nameOf(hop)} did not answer within ${Math.round(timeoutMs / 1000)} s`, {
+    hint: "Is the address right, is the host up, and does its firewall let the hub in?",
+  });
+}
+
+/** What can be done about errors of connect(2) and of getaddrinfo(3). */
+const networkHints: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Nothing listens there: does sshd run, and on this port?",
+  EHOSTUNREACH: "Is the host up, and is there a route to it?",
+  ENETUNREACH: "Is there a route to it?",
+  ETIMEDOUT: "Is the host up, and does its firewall let the hub in?",
+  ENOTFOUND: "The hub can't resolve this name: is it spelt right?",
+  EAI_AGAIN: "The hub's name servers don't answer",
+  ECONNRESET: "Its sshd ended it: too many connections (MaxStartups), or it bars the hub's address",
+};
+
+function faultOf(
+  error: Error & { readonly level?: string; readonly code?: unknown },
+  hop: Pick<SshHop, "host" | "port" | "user"> & { readonly credentials?: SshCredentials },
+  timeoutMs: number,
+): Fault {
+  if (error.level === "client-authentication") return refused(hop, error);
+  if (error.level === "client-timeout") return tooSlow(hop, timeoutMs);
+  const code = typeof error.code === "string" ? error.code : "";
+  const hint = networkHints[code] ?? lookAtSshd;
+  const why = code !== "" && !error.message.includes(code) ? `${error.message} (${code})` : reasonOf(error);
+  return new Fault("unavailable", `can't connect to ${nameOf(hop)}: ${why}`, { hint, cause: error });
+}
+
+function refused(
+  { user, credentials, ...hop }: Pick<SshHop, "host" | "port" | "user"> & { readonly credentials?: SshCredentials },
+  cause: Error,
+): Fault {
+  return credentials?.kind === "password"
+    ? new Fault("denied", `${nameOf(hop)} refused the password of ${user}`, {
+        hint: "Is it right, and does its sshd allow passwords (PasswordAuthentication; for root PermitRootLogin)?",
+        cause,
+      })
+    : new Fault("denied", `${nameOf(hop)} refused the key of ${user}`, {
+        hint: `Its public half must stand in ~${user}/.ssh/authorized_keys, which only ${user} may write`,
+        cause,
+      });
+}

@@ -1,0 +1,230 @@
+/**
+ * Deliveries become blocks in the background. Entries of deliveries that were just stored are kept at hand, sorted out by
+ * source, until they are worth a block; rows of an earlier run are read again. Each time blocks go in and the rows of
+ * their deliveries go out in one transaction, so that a kill at any moment leaves each entry once.
+ */
+import type { Clock } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
+import type { Commits } from "../commits.ts";
+import { type Block, makeBlock, quickLevel, splitLines } from "./block.ts";
+import type { BlockRows } from "./block-rows.ts";
+import { type Delivered, type Generation, createGeneration } from "./generation.ts";
+import type { HotRow, HotRows } from "./hot-rows.ts";
+import { regroup } from "./regroup.ts";
+import type { Turns } from "./turns.ts";
+
+/** Entries lie as they came for this long at most: a search opens what has no filter. */
+const gatherMs = 5000;
+/** After a failure (a full disk) it is tried again this much later. */
+const retryMs = 5000;
+/** Generations that may wait; with more, deliveries wait. */
+const mostWaiting = 2;
+/** Blocks that are compressed while others are made. */
+const mostInFlight = 3;
+/** Rows of an earlier run that are looked at at once. */
+const rowsAtOnce = 64;
+
+export type CompactionWorld = {
+  readonly hot: HotRows;
+  readonly blocks: BlockRows;
+  readonly commits: Commits;
+  readonly turns: Turns;
+  readonly clock: Clock;
+  /** told of failures in the background; it goes on by itself */
+  readonly onFailure: (error: unknown) => void;
+  /** told after blocks were written */
+  readonly onDone: () => void;
+};
+
+export type Compaction = {
+  /** Takes a delivery that has just been committed. */
+  add(delivered: Delivered): void;
+  /** Resolves when there is room for another delivery in memory. */
+  room(): Promise<void>;
+  /** Resolves when every delivery that was stored before is in blocks. */
+  drain(): Promise<void>;
+  /** Rows that were found damaged and are left alone. */
+  readonly damaged: ReadonlySet<number>;
+  /** Forgets what is at hand, so that it is read from its rows again. */
+  forget(): void;
+  stop(): void;
+};
+
+export function createCompaction(world: CompactionWorld): Compaction {
+  const { hot, blocks, commits, turns, clock } = world;
+  const waiting: Generation[] = [];
+  const damaged = new Set<number>();
+  let open = createGeneration();
+  // one that is empty again
+  let spare: Generation | undefined;
+  // rows below this are of an earlier run, or were given up after a failure
+  let coldBelow = Number.MAX_SAFE_INTEGER;
+  let isCold = true;
+  const life = { stopped: false };
+  let failing = false;
+  let running: Promise<void> | undefined;
+  let cancelTimer: (() => void) | undefined;
+  let roomWanted: (() => void)[] = [];
+
+  function makeRoom(): void {
+    const wanted = roomWanted;
+    roomWanted = [];
+    for (const resolve of wanted) resolve();
+  }
+
+  function seal(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
+    if (open.empty) return;
+    waiting.push(open);
+    open = spare ?? createGeneration();
+    spare = undefined;
+  }
+
+  function plan(delayMs: number): void {
+    cancelTimer ??= clock.after(delayMs, () => {
+      cancelTimer = undefined;
+      failing = false;
+      seal();
+      start();
+    });
+  }
+
+  function start(): void {
+    if (life.stopped || failing) return;
+    keep(drainAll(), (error) => {
+      world.onFailure(error);
+      plan(retryMs);
+    });
+  }
+
+  /** One run at a time; who comes meanwhile waits for it. */
+  function drainAll(): Promise<void> {
+    running ??= run().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  async function run(): Promise<void> {
+    try {
+      while (!life.stopped) {
+        if (waiting.length > 0) await turns.alone(packNext);
+        else if (!isCold) break;
+        else await turns.alone(packCold);
+      }
+      failing = false;
+    } catch (error) {
+      failing = true;
+      forget();
+      throw error;
+    }
+  }
+
+  async function packNext(): Promise<void> {
+    const [generation] = waiting;
+    // it may have been forgotten while this waited for its turn
+    if (generation === undefined) return;
+    await pack(generation);
+    waiting.shift();
+    generation.reset();
+    spare = generation;
+    makeRoom();
+  }
+
+  async function pack(generation: Generation): Promise<void> {
+    const making: Promise<Block>[] = [];
+    for (const { serverId, groups } of generation.origins()) {
+      for (const group of regroup(groups)) {
+        for (const lines of splitLines(group)) {
+          const block = makeBlock(serverId, lines, quickLevel);
+          // it is awaited below, and its failure is told there
+          keep(block, () => undefined);
+          making.push(block);
+          // one is compressed in another thread while the next is looked through in this one
+          await making.at(-mostInFlight);
+          await turns.breathe();
+          if (life.stopped) return;
+        }
+      }
+    }
+    const made = await Promise.all(making);
+    const bytes = made.reduce((sum, block) => sum + block.body.length, 0);
+    await commits.write(bytes, () => {
+      for (const block of made) blocks.put(block, quickLevel);
+      for (const id of generation.chunks) hot.remove(id);
+    });
+    world.onDone();
+  }
+
+  async function packCold(): Promise<void> {
+    const generation = createGeneration();
+    let next = 0;
+    let rows: readonly HotRow[];
+    do {
+      rows = hot.from(next, coldBelow, rowsAtOnce);
+      for (const row of rows) {
+        next = row.id + 1;
+        if (damaged.has(row.id)) continue;
+        const delivered = read(row);
+        if (delivered !== undefined) generation.add(delivered);
+        if (generation.full) break;
+        await turns.breathe();
+      }
+    } while (rows.length === rowsAtOnce && !generation.full && !life.stopped);
+    if (generation.empty) isCold = false;
+    else await pack(generation);
+  }
+
+  function read(row: HotRow): Delivered | undefined {
+    try {
+      return hot.open(row) ?? undefined;
+    } catch (error) {
+      damaged.add(row.id);
+      world.onFailure(error);
+      return undefined;
+    }
+  }
+
+  function forget(): void {
+    waiting.length = 0;
+    open = createGeneration();
+    coldBelow = Number.MAX_SAFE_INTEGER;
+    isCold = true;
+    makeRoom();
+    if (!life.stopped) plan(gatherMs);
+  }
+
+  return {
+    add(delivered) {
+      // what comes while older rows are still to be read is read with them
+      if (isCold && coldBelow === Number.MAX_SAFE_INTEGER && open.empty && waiting.length === 0) {
+        coldBelow = delivered.chunk;
+      }
+      open.add(delivered);
+      if (open.full) {
+        // it is on disk: while nothing can be written it need not be in memory as well
+        if (failing) forget();
+        else seal();
+        start();
+      } else plan(gatherMs);
+    },
+    async room() {
+      if (waiting.length < mostWaiting || life.stopped || failing) return;
+      await new Promise<void>((resolve) => void roomWanted.push(resolve));
+    },
+    async drain() {
+      seal();
+      // a run that began before may have looked already
+      await running?.catch(() => undefined);
+      await drainAll();
+    },
+    damaged,
+    forget,
+    stop() {
+      life.stopped = true;
+      cancelTimer?.();
+      makeRoom();
+    },
+  };
+}
