@@ -9,6 +9,9 @@ const headerSafe = /^[\x21-\x7e]+$/;
 /** `localhost` and what lies below it (RFC 6761), 127.0.0.0/8, and ::1, as a parsed URL writes them. */
 const loopback = /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])$/;
 
+/** What the environment calls each part of a connection. */
+const variables = { apiUrl: "ORION_ENDPOINT", token: "ORION_AGENT_TOKEN", serverId: "ORION_SERVER_ID" } as const;
+
 /**
  * The hub to report to, or null when none is named, or not completely, or one that would be told the token in the clear.
  * @param path the config file, for the advice in what is added to `found`
@@ -23,8 +26,9 @@ export function findConnection(merged: Config, path: string, found: Problem[]): 
   };
   if (apiUrl === undefined || token === undefined || serverId === undefined) {
     const names = missing.map(([key]) => key).join(" and ");
+    const inEnvironment = missing.map(([key]) => variables[key as keyof typeof variables]).join(" and ");
     const why = `${names} ${missing.length === 1 ? "is" : "are"} not set`;
-    return refuse(why, `Set ${names} in ${path} or by environment variables`);
+    return refuse(why, `Set ${names} in ${path}, or ${inEnvironment} in the environment`);
   }
   for (const [key, value] of Object.entries({ token, serverId })) {
     if (headerSafe.test(value)) continue;

@@ -19,6 +19,9 @@ const inText =
 /** `error: …` and the like where a line begins. */
 const wordAtStart =
   /^(?:error|err|warn|warning|info|debug|trace|fatal|critical|notice|panic|Error|Warning|Fatal|Info|Debug|Critical)\s?[:\]|>]/;
+/** `2026-05-01 10:00:00.123 error …`: in small letters a word counts only where a level stands, after the time. */
+const wordAfterTime =
+  /^\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:[\d.,]+(?:Z|[+-]\d\d:?\d\d)? +(?:trace|debug|info|notice|warn|warning|error|err|crit|critical|alert|emerg|fatal|panic)\b/;
 /** `TypeError: …`, `java.lang.IllegalStateException: …`, Python's first line of a traceback. */
 const thrown = /^(?:(?:Uncaught |Unhandled )?[\w.]*(?:Error|Exception)\b: |Traceback \(most recent)/;
 /** glog and klog: `E0522 10:00:00.123` */
@@ -40,8 +43,16 @@ export function levelOf(line: string, coloured: boolean): Level {
     return levelOfPriority(head.charCodeAt(1) - 48);
   }
   if (wordAtStart.test(head)) return wordFrom(head, 0) ?? "info";
+  if (isDigit(first)) return wordAfterTime.test(head) ? (wordFrom(head, wordStart(head)) ?? "info") : "info";
   if (klog.test(head)) return klogLevel(first);
   return thrown.test(head) ? "error" : "info";
+}
+
+/** Where the word begins that `wordAfterTime` matched: behind the blank that ends the time. */
+function wordStart(head: string): number {
+  let at = head.indexOf(" ", "2026-05-01T10:00:0".length);
+  while (head.charCodeAt(at) === 32) at++;
+  return at;
 }
 
 /** The level named where `inText` matched. */

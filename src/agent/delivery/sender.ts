@@ -213,7 +213,12 @@ export function createSender(world: {
 
   function retry(reason: string, retryAfterMs: number | undefined): void {
     if (failures === 0 && !refused) log.warn(`the hub does not acknowledge: ${reason}`);
-    const delay = Math.max(ladderDelay(retryLadderMs, failures), Math.min(retryAfterMs ?? 0, 60_000));
+    const ladder = ladderDelay(retryLadderMs, failures);
+    // the ladder's steps must not keep a refusal from being said when its minute is over
+    const untilSaid = refused
+      ? Math.max(retryLadderMs[0], refusedSaidAt + refusedSaidEveryMs - clock.monotonic())
+      : Infinity;
+    const delay = Math.max(Math.min(ladder, untilSaid), Math.min(retryAfterMs ?? 0, 60_000));
     failures++;
     if (stopping) return;
     nextAttemptMs = clock.now() + delay;

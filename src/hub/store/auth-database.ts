@@ -1,5 +1,5 @@
 /**
- * `auth.db`: people, sessions and organisations, whose tables the sign-in library makes and changes itself. A file of
+ * `auth.db`: people, sessions and organizations, whose tables the sign-in library makes and changes itself. A file of
  * its own, because that library's transactions are asynchronous: on the state's connection they would take in whatever
  * else is written meanwhile.
  */

@@ -28,6 +28,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
     "terror: a film",
     "",
     "I0522 10:00:00.123 klog",
+    "2026-05-01T10:00:00Z errors: 0",
+    "2026-05-01T10:00:00Z the error is gone",
   ],
   warn: [
     "[warn] disk",
@@ -58,6 +60,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
     "\u001b[31m[ERROR]\u001b[39m coloured",
     "npm ERR! code 1",
     "E, [2026-05-01T10:00:00] ERROR -- : ruby",
+    "2026-05-01T10:00:00.123Z error cannot connect",
+    "2026/05/01 10:00:00  error: cannot connect",
   ],
   fatal: [
     "FATAL: password authentication failed",
