@@ -5,6 +5,8 @@ import { useEffect, useState } from "preact/hooks";
 import type { Session } from "#src/protocol/account.ts";
 import { ApiFault, onSignedOut, send, sentenceOf } from "./client.ts";
 import { Frame } from "./frame.tsx";
+import { ShortcutList, showShortcuts, startKeys, useShortcuts } from "./keys.tsx";
+import { startLive } from "./live.ts";
 import { AccountPage } from "./pages/account.tsx";
 import { ApiDocsPage } from "./pages/api-docs.tsx";
 import { AuditPage } from "./pages/audit.tsx";
@@ -27,13 +29,11 @@ type Row = {
   readonly path: string;
   /** shown to everybody, signed in or not, and without the frame */
   readonly open?: boolean;
-  /** draws its own frame */
-  readonly bare?: boolean;
   readonly draw: (params: Params, place: Place) => ComponentChildren;
 };
 
 const rows: readonly Row[] = [
-  { path: "/", bare: true, draw: () => <FleetPage /> },
+  { path: "/", draw: () => <FleetPage /> },
   { path: "/login", open: true, draw: (_, { query }) => <LoginPage next={query.get("next")} /> },
   { path: "/setup", open: true, draw: (_, { hash }) => <SetupPage token={hash} /> },
   { path: "/invite/:token", open: true, draw: ({ token = "" }) => <InvitePage token={token} /> },
@@ -46,6 +46,14 @@ const rows: readonly Row[] = [
   { path: "/audit", draw: (_, { query }) => <AuditPage query={query} /> },
   { path: "/api/docs", draw: () => <ApiDocsPage /> },
 ];
+
+const shortcuts = [
+  { keys: "g s", does: "go to the servers", run: () => navigate("/") },
+  { keys: "g p", does: "go to the projects", run: () => navigate("/projects") },
+  { keys: "g o", does: "go to the organization", run: () => navigate("/organization") },
+  { keys: "g a", does: "go to your account", run: () => navigate("/account") },
+  { keys: "?", does: "show this list", run: showShortcuts },
+] as const;
 
 type Who =
   | { readonly kind: "asking" }
@@ -106,15 +114,28 @@ export function App() {
           },
         }
       : null;
-  const framed = found?.row.open !== true && found?.row.bare !== true;
+  const framed = found?.row.open !== true;
   return (
     <SessionContext.Provider
       // nothing of one organization stays when another is chosen
       key={who.kind === "person" ? who.session.organization.id : ""}
       value={door}
     >
-      {framed && door !== null ? <Frame>{drawn}</Frame> : drawn}
+      {framed && door !== null ? <SignedIn>{drawn}</SignedIn> : drawn}
     </SessionContext.Provider>
+  );
+}
+
+/** What stays from page to page: the bar, the live connection, the keyboard. */
+function SignedIn({ children }: { readonly children: ComponentChildren }) {
+  useEffect(startLive, []);
+  useEffect(startKeys, []);
+  useShortcuts("Everywhere", shortcuts);
+  return (
+    <>
+      <Frame>{children}</Frame>
+      <ShortcutList />
+    </>
   );
 }
 

@@ -1,8 +1,8 @@
 /** What happened, newest first; crashes stand out and open to their last lines. */
 import type { StoredEvent } from "#src/protocol/api.ts";
-import type { AgentEvent, DeathCause } from "#src/protocol/event.ts";
+import type { AgentEvent, DeathCause, ServerEvent } from "#src/protocol/event.ts";
 import { piecesOf } from "./ansi.ts";
-import { ago, duration } from "./format.ts";
+import { ago, duration, fullTime } from "./format.ts";
 import { exitText } from "./scripts.tsx";
 
 const shown = 50;
@@ -40,7 +40,7 @@ function Item({ one, host, now }: { readonly one: StoredEvent; readonly host: st
     <>
       <span class={`dot ${tone}`} />
       <span class="title">{title}</span>
-      <time dateTime={one.event.at} title={one.event.at}>
+      <time dateTime={one.event.at} title={fullTime(one.event.at)}>
         {ago(one.event.at, now)}
       </time>
       <span class="detail">{[detail, host].filter((part) => part !== "").join(" · ")}</span>
@@ -65,7 +65,7 @@ const plain = (line: string) =>
     .map((piece) => piece.text)
     .join("");
 
-function tell(event: AgentEvent): Told {
+function tell(event: ServerEvent): Told {
   switch (event.type) {
     case "script.crashed": {
       const next = event.willRestart
@@ -103,6 +103,20 @@ function tell(event: AgentEvent): Told {
       return { tone: "warn", title: `${event.container} is unhealthy`, detail: event.check ?? event.image };
     case "container.healthy":
       return { tone: "quiet", title: `${event.container} is healthy again`, detail: event.image };
+    case "agent.silent":
+      return {
+        tone: "warn",
+        title: "Agent silent",
+        detail: `since ${clockTime(event.since)} · ${event.watch === "ssh" ? "watched over SSH" : "not watched: no SSH details"}`,
+      };
+    case "agent.back": {
+      const silent = Math.max(1, Math.round((Date.parse(event.at) - Date.parse(event.since)) / 1000));
+      return { tone: "quiet", title: "Agent back", detail: `silent for ${duration(silent)}` };
+    }
+    case "watch.failed":
+      return { tone: "bad", title: "Can't be watched over SSH", detail: event.problem };
+    case "watch.restored":
+      return { tone: "quiet", title: "Watched over SSH again", detail: "" };
   }
 }
 

@@ -48,6 +48,16 @@ export function ago(at: string | null, now: number): string {
 
 const two = (value: number) => String(value).padStart(2, "0");
 
+/** `Mon 5 May 2026, 14:03:22.120 (12:03:22.120 UTC)`: by this browser's clock and by everybody's, for a hover. */
+export function fullTime(at: string): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return at;
+  const day = date.toLocaleDateString("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
+  const utc = date.toISOString();
+  const other = date.getDate() === date.getUTCDate() ? "" : `${utc.slice(0, 10)} `;
+  return `${day}, ${clockTime(at)} (${other}${utc.slice(11, 23)} UTC)`;
+}
+
 /** `14:03:22.120` by this browser's clock. */
 export function clockTime(at: string): string {
   const date = new Date(at);

@@ -3,20 +3,18 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { send, sentenceOf } from "./client.ts";
+import { showShortcuts } from "./keys.tsx";
+import { connection, servers } from "./live.ts";
 import { Logo } from "./parts/logo.tsx";
 import { Menu } from "./parts/menu.tsx";
 import { Notice } from "./parts/notice.tsx";
 import { navigate, usePlace } from "./router.ts";
+import { scriptRows } from "./scripts.tsx";
 import { useSession } from "./session.ts";
+import type { Connection } from "./stream.ts";
+import { chooseTheme, theme, themes } from "./theme.ts";
 
-/** `status` stands in the bar, right of the name. */
-export function Frame({
-  status,
-  children,
-}: {
-  readonly status?: ComponentChildren;
-  readonly children: ComponentChildren;
-}) {
+export function Frame({ children }: { readonly children: ComponentChildren }) {
   const { session, manages } = useSession();
   const { path } = usePlace();
   const [problem, setProblem] = useState("");
@@ -41,7 +39,7 @@ export function Frame({
             </a>
           ))}
         </nav>
-        <div class="status">{status}</div>
+        <Status />
         {session.organizations.length > 1 && <Switcher onProblem={setProblem} />}
         <Person onProblem={setProblem} />
       </header>
@@ -52,6 +50,37 @@ export function Frame({
       )}
       {children}
     </>
+  );
+}
+
+const connectionText: Readonly<Record<Connection, string>> = {
+  connecting: "Connecting",
+  live: "Live",
+  away: "Reconnecting",
+};
+
+/** How the fleet is, in two figures, and whether what is shown is current. */
+function Status() {
+  const fleet = servers.value;
+  const up = fleet.filter((server) => server.agent.status === "connected").length;
+  const crashed = scriptRows(fleet).filter((row) => row.script.state === "crashed").length;
+  return (
+    <div class="status">
+      {fleet.length > 0 && (
+        <p class="counts">
+          <span>
+            <b>{up}</b>
+            {up === fleet.length ? "" : ` of ${fleet.length}`} {fleet.length === 1 ? "server" : "servers"} up
+          </span>
+          <span class={crashed > 0 ? "bad" : ""}>
+            <b>{crashed}</b> {crashed === 1 ? "script" : "scripts"} crashed
+          </span>
+        </p>
+      )}
+      <p class={`connection ${connection.value}`} role="status">
+        {connectionText[connection.value]}
+      </p>
+    </div>
   );
 }
 
@@ -96,6 +125,16 @@ function Person({ onProblem }: { readonly onProblem: (problem: string) => void }
         </span>
       </p>
       <a href="/account">Account</a>
+      <button type="button" onClick={showShortcuts}>
+        Keyboard shortcuts
+      </button>
+      <div class="segments" role="group" aria-label="Colours">
+        {themes.map((name) => (
+          <button key={name} type="button" aria-pressed={theme.value === name} onClick={() => chooseTheme(name)}>
+            {name}
+          </button>
+        ))}
+      </div>
       <button type="button" onClick={() => void signOut().catch((error) => onProblem(sentenceOf(error)))}>
         Sign out
       </button>

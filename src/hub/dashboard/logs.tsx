@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Server, StoredEntry } from "#src/protocol/api.ts";
 import type { Level } from "#src/protocol/log.ts";
 import { piecesOf } from "./ansi.ts";
-import { clockTime } from "./format.ts";
+import { clockTime, fullTime } from "./format.ts";
 import { type Filter, type Line, keptLines, useTail } from "./tail.ts";
 
 const leastLevels: readonly Level[] = ["info", "warn", "error", "fatal"];
@@ -128,7 +128,7 @@ function Lines({
 function Entry({ entry, host }: { readonly entry: StoredEntry; readonly host: string | undefined }) {
   return (
     <div class={`line ${entry.level}`}>
-      <time dateTime={entry.at} title={entry.at}>
+      <time dateTime={entry.at} title={fullTime(entry.at)}>
         {clockTime(entry.at)}
       </time>
       <span class="level">{entry.level}</span>

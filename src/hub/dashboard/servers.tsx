@@ -1,6 +1,6 @@
 /** One row a server: is it up, and how is it doing. */
 import type { Server } from "#src/protocol/api.ts";
-import { ago, bytes, duration, percent, rate } from "./format.ts";
+import { ago, bytes, duration, fullTime, percent, rate } from "./format.ts";
 
 export function Servers({
   servers,
@@ -93,7 +93,7 @@ function Row({ server, now }: { readonly server: Server; readonly now: number })
         {agent.version ?? "–"}
       </td>
       <td class="number" data-label="Last seen">
-        <time dateTime={agent.lastSeen ?? ""} title={agent.lastSeen ?? ""}>
+        <time dateTime={agent.lastSeen ?? ""} title={agent.lastSeen === null ? "" : fullTime(agent.lastSeen)}>
           {ago(agent.lastSeen, now)}
         </time>
       </td>

@@ -23,6 +23,7 @@ export const actionTexts: Readonly<Record<AuditAction, string>> = {
   "device.denied": "turned away the device",
   "project.created": "made the project",
   "project.renamed": "renamed the project",
+  "project.retention-changed": "changed how long logs are kept of the project",
   "project.deleted": "deleted the project",
   "source.created": "made the source",
   "source.token-rotated": "replaced the token of the source",

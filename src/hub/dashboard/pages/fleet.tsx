@@ -1,40 +1,34 @@
 /** The first page: everything of the fleet on one screen. */
-import type { Server } from "#src/protocol/api.ts";
 import { AddServer } from "../add-server.tsx";
 import { Events } from "../events.tsx";
-import { type FleetView, useFleet, useHubNow } from "../fleet.ts";
-import { Frame } from "../frame.tsx";
+import { events, loaded, now, servers } from "../live.ts";
 import { Logs } from "../logs.tsx";
 import { useTitle } from "../parts/page.tsx";
-import { Scripts, scriptRows } from "../scripts.tsx";
+import { Scripts } from "../scripts.tsx";
 import { Servers } from "../servers.tsx";
 import { useSession } from "../session.ts";
-import type { Connection } from "../stream.ts";
 
 export function FleetPage() {
   useTitle("");
   const { manages } = useSession();
-  const fleet = useFleet();
-  const now = useHubNow(fleet.skewMs);
+  const fleet = servers.value;
   // until a first agent has reported there is one thing to do, and nothing else to see
-  const untouched = fleet.loaded && fleet.servers.every((server) => server.latest === null);
+  const untouched = loaded.value && fleet.every((server) => server.latest === null);
   return (
-    <Frame status={<Status fleet={fleet} />}>
-      <main class="wide" tabIndex={-1}>
-        <h1 class="unseen">Servers</h1>
-        {untouched && (manages ? <Welcome /> : <Nothing />)}
-        {fleet.servers.length > 0 && <Servers servers={fleet.servers} now={now} />}
-        {fleet.loaded && !untouched && (
-          <div class="columns">
-            <div class="side">
-              <Scripts servers={fleet.servers} now={now} />
-              <Events events={fleet.events} manyServers={fleet.servers.length > 1} now={now} />
-            </div>
-            <Logs servers={fleet.servers} />
+    <main class="wide" tabIndex={-1}>
+      <h1 class="unseen">Servers</h1>
+      {untouched && (manages ? <Welcome /> : <Nothing />)}
+      {fleet.length > 0 && <Servers servers={fleet} now={now.value} />}
+      {loaded.value && !untouched && (
+        <div class="columns">
+          <div class="side">
+            <Scripts servers={fleet} now={now.value} />
+            <Events events={events.value} manyServers={fleet.length > 1} now={now.value} />
           </div>
-        )}
-      </main>
-    </Frame>
+          <Logs servers={fleet} />
+        </div>
+      )}
+    </main>
   );
 }
 
@@ -55,38 +49,4 @@ function Nothing() {
       <p>An owner or admin of this organization can add the first one.</p>
     </section>
   );
-}
-
-const connectionText: Readonly<Record<Connection, string>> = {
-  connecting: "Connecting",
-  live: "Live",
-  away: "Reconnecting",
-};
-
-function Status({ fleet }: { readonly fleet: FleetView }) {
-  const up = fleet.servers.filter((server) => server.agent.status === "connected").length;
-  const crashed = crashedScripts(fleet.servers);
-  return (
-    <>
-      {fleet.servers.length > 0 && (
-        <p class="counts">
-          <span>
-            <b>{up}</b>
-            {up === fleet.servers.length ? "" : ` of ${fleet.servers.length}`}{" "}
-            {fleet.servers.length === 1 ? "server" : "servers"} up
-          </span>
-          <span class={crashed > 0 ? "bad" : ""}>
-            <b>{crashed}</b> {crashed === 1 ? "script" : "scripts"} crashed
-          </span>
-        </p>
-      )}
-      <p class={`connection ${fleet.connection}`} role="status">
-        {connectionText[fleet.connection]}
-      </p>
-    </>
-  );
-}
-
-function crashedScripts(servers: readonly Server[]): number {
-  return scriptRows(servers).filter((row) => row.script.state === "crashed").length;
 }

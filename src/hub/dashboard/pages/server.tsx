@@ -6,7 +6,7 @@ import type { Project, ServerNotice } from "#src/protocol/project.ts";
 import { AgentCommands } from "../add-server.tsx";
 import { address, send } from "../client.ts";
 import { Containers } from "../containers.tsx";
-import { useHubNow } from "../fleet.ts";
+import { now as hubNow } from "../live.ts";
 import { type Loaded, useLoad } from "../loading.ts";
 import { Confirm, Dialog } from "../parts/dialog.tsx";
 import { Notice } from "../parts/notice.tsx";
@@ -73,7 +73,7 @@ function IdentityNotice({ notice: { message, serverId } }: { readonly notice: Se
 }
 
 function Shown({ server }: { readonly server: Server }) {
-  const now = useHubNow(0);
+  const now = hubNow.value;
   if (server.latest === null) return null;
   const { docker, delivery } = server.latest;
   return (

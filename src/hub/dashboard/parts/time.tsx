@@ -1,7 +1,7 @@
 /** A moment: how long ago or ahead, with the full time on hover. */
 import { useEffect, useState } from "preact/hooks";
 
-import { moment } from "../format.ts";
+import { fullTime, moment } from "../format.ts";
 
 /** How often what is shown is brought up to date, in milliseconds. */
 const againMs = 10_000;
@@ -29,7 +29,7 @@ export function Time({ at, never = "never" }: { readonly at: string | null; read
   useEffect(() => onTick(() => setNow(Date.now())), []);
   if (at === null) return <span class="faint">{never}</span>;
   return (
-    <time dateTime={at} title={new Date(at).toLocaleString()}>
+    <time dateTime={at} title={fullTime(at)}>
       {moment(at, now)}
     </time>
   );
