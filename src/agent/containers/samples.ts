@@ -21,9 +21,12 @@ export type Series = {
   /** Reads every running container of `ids` afresh; never rejects, what does not answer has no figures. */
   refresh(engine: Engine, ids: readonly string[]): Promise<void>;
   figuresOf(id: string): Figures;
+  /** The last reading, as a baseline. */
+  sampleOf(id: string): CpuSample | undefined;
 };
 
-export function createSeries(clock: Clock, log: LogPort): Series {
+/** @param elder its readings are taken for what this series has not read itself: whoever looks for the first time sees figures */
+export function createSeries(clock: Clock, log: LogPort, elder?: Pick<Series, "figuresOf" | "sampleOf">): Series {
   const samples = new Map<string, CpuSample>();
   const figures = new Map<string, Figures>();
   let readAt = Number.NEGATIVE_INFINITY;
@@ -46,7 +49,7 @@ export function createSeries(clock: Clock, log: LogPort): Series {
   async function readOne(engine: Engine, id: string): Promise<void> {
     try {
       const answer = await engine.get(`/containers/${id}/stats?stream=false&one-shot=true`, answerWithinMs);
-      const read = readFigures(answer, samples.get(id));
+      const read = readFigures(answer, samples.get(id) ?? elder?.sampleOf(id));
       figures.set(id, read.figures);
       if (read.sample === undefined) samples.delete(id);
       else samples.set(id, read.sample);
@@ -66,6 +69,11 @@ export function createSeries(clock: Clock, log: LogPort): Series {
       }
       await reading;
     },
-    figuresOf: (id) => figures.get(id) ?? noFigures,
+    figuresOf(id) {
+      const own = figures.get(id);
+      const others = elder?.figuresOf(id) ?? noFigures;
+      return own === undefined ? others : { ...own, cpu: own.cpu ?? others.cpu };
+    },
+    sampleOf: (id) => samples.get(id),
   };
 }

@@ -31,9 +31,10 @@ export function createWatch(world: ContainersWorld, onEnd: () => void): Watch {
   const own = ownContainer(readOr("/proc/self/mountinfo"), readOr("/proc/self/cgroup"));
   const choice = createChoice(world.rules, own);
   const engine = createEngine(world.socketPath, clock);
+  const heartbeat = createSeries(clock, log);
   const series: Readonly<Record<"heartbeat" | "status", Series>> = {
-    heartbeat: createSeries(clock, log),
-    status: createSeries(clock, log),
+    heartbeat,
+    status: createSeries(clock, log, heartbeat),
   };
   let session: Session | undefined;
   let hostname: string | undefined;

@@ -310,6 +310,32 @@ describe("a container", () => {
     expect(engine.asked.filter((path) => path.includes("/logs"))).toEqual([]);
   });
 
+  test("has figures for who looks for the first time: those of the last heartbeat, until newer ones are read", async () => {
+    await using folder = await temporaryFolder();
+    await using engine = startFakeEngine(folder.at("docker.sock"));
+    engine.containers.set(id, container());
+    const reading = (total: number, system: number, usage: number) => ({
+      cpu_stats: { cpu_usage: { total_usage: total }, system_cpu_usage: system, online_cpus: 2 },
+      memory_stats: { usage, limit: 1000, stats: {} },
+    });
+    await using room = openRoom(folder);
+    room.start();
+    const seen = (reader: "heartbeat" | "status") => room.snapshot(reader).containers[0];
+    engine.stats = reading(100, 1000, 10);
+    await until(room.available, "the engine is watched");
+    await room.refresh("heartbeat");
+    room.clock.advance(30_000);
+    engine.stats = reading(200, 2000, 20);
+    await room.refresh("heartbeat");
+    expect(seen("status")).toMatchObject({ cpu: 20, memory: { usage: 20 } });
+    room.clock.advance(1000);
+    engine.stats = reading(700, 3000, 30);
+    await room.refresh("status");
+    expect(seen("status")).toMatchObject({ cpu: 100, memory: { usage: 30 } });
+    // whoever looks in between doesn't shorten the heartbeat's span
+    expect(seen("heartbeat")).toMatchObject({ cpu: 20, memory: { usage: 20 } });
+  });
+
   test("that becomes unhealthy and well again is told of, with what its check said", async () => {
     await using folder = temporaryFolder();
     await using engine = startFakeEngine(folder.at("docker.sock"));

@@ -9,6 +9,8 @@ export type FakeEngine = AsyncDisposable & {
   /** paths that were asked for, without the version */
   readonly asked: string[];
   apiVersion: string;
+  /** answered for every container */
+  stats: object;
   /** a log that is followed stays open, as that of a container that runs */
   follows: boolean;
   /** Tells everyone who listens. */
@@ -37,6 +39,7 @@ export function startFakeEngine(unix: string): FakeEngine {
     logs: new Map<string, Buffer>(),
     asked: [] as string[],
     apiVersion: "1.41",
+    stats: {} as object,
     follows: false,
     happen(event: object) {
       for (const socket of listening) socket.write(`${JSON.stringify(event)}\n`);
@@ -81,7 +84,7 @@ export function startFakeEngine(unix: string): FakeEngine {
           );
         } else if (!engine.containers.has(id)) answer(socket, 404, { message: `No such container: ${id}` });
         else if (what === "json") answer(socket, 200, engine.containers.get(id));
-        else if (what === "stats") answer(socket, 200, {});
+        else if (what === "stats") answer(socket, 200, engine.stats);
         else {
           const log = Buffer.concat([Buffer.from("HTTP/1.0 200 OK\r\n\r\n"), engine.logs.get(id) ?? Buffer.alloc(0)]);
           if (engine.follows && path.includes("follow=1")) {
