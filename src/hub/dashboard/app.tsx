@@ -11,10 +11,10 @@ import { AccountPage } from "./pages/account.tsx";
 import { ApiDocsPage } from "./pages/api-docs.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { DevicePage } from "./pages/device.tsx";
-import { FleetPage } from "./pages/fleet.tsx";
 import { InvitePage } from "./pages/invite.tsx";
 import { LoginPage } from "./pages/login.tsx";
 import { OrganizationPage } from "./pages/organization.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
 import { ProjectPage } from "./pages/project.tsx";
 import { ProjectsPage } from "./pages/projects.tsx";
 import { ServerPage } from "./pages/server.tsx";
@@ -33,7 +33,7 @@ type Row = {
 };
 
 const rows: readonly Row[] = [
-  { path: "/", draw: () => <FleetPage /> },
+  { path: "/", draw: () => <OverviewPage /> },
   { path: "/login", open: true, draw: (_, { query }) => <LoginPage next={query.get("next")} /> },
   { path: "/setup", open: true, draw: (_, { hash }) => <SetupPage token={hash} /> },
   { path: "/invite/:token", open: true, draw: ({ token = "" }) => <InvitePage token={token} /> },

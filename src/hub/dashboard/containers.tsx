@@ -22,7 +22,7 @@ export function containerRows(containers: readonly ContainerStatus[]): readonly 
 
 /** Nothing for a server that has none. */
 export function Containers({ server, now }: { readonly server: Server; readonly now: number }) {
-  const rows = containerRows(server.latest?.containers ?? []);
+  const rows = containerRows((server.polled ?? server.latest)?.containers ?? []);
   if (rows.length === 0) return null;
   return (
     <section aria-label="Containers">

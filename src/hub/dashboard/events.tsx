@@ -2,7 +2,7 @@
 import type { StoredEvent } from "#src/protocol/api.ts";
 import type { AgentEvent, DeathCause, ServerEvent } from "#src/protocol/event.ts";
 import { piecesOf } from "./ansi.ts";
-import { ago, duration, fullTime } from "./format.ts";
+import { ago, clockTime, duration, fullTime } from "./format.ts";
 import { exitText } from "./scripts.tsx";
 
 const shown = 50;

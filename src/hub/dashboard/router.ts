@@ -10,11 +10,14 @@ export type Place = {
 
 const listeners = new Set<() => void>();
 
-/** Goes to an address of this hub. `replace`: the present one is forgotten. */
-export function navigate(to: string, options: { readonly replace?: boolean } = {}): void {
+/** Goes to an address of this hub. `replace`: the present one is forgotten; `keepScroll`: it is the same page. */
+export function navigate(
+  to: string,
+  options: { readonly replace?: boolean; readonly keepScroll?: boolean } = {},
+): void {
   if (options.replace === true) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
-  scrollTo(0, 0);
+  if (options.keepScroll !== true) scrollTo(0, 0);
   announce();
 }
 

@@ -43,15 +43,16 @@ export function Servers({
 /** How a server is, in a colour and in words. */
 export function statusOf({ agent, latest }: Server): { readonly tone: "good" | "idle" | "bad"; readonly text: string } {
   if (agent.status === "connected") return { tone: "good", text: "connected" };
+  if (agent.transport === "ssh") return { tone: "idle", text: "no agent, watched over SSH" };
   return latest === null ? { tone: "idle", text: "waiting for its agent" } : { tone: "bad", text: "disconnected" };
 }
 
 function Row({ server, now }: { readonly server: Server; readonly now: number }) {
-  const { agent, latest } = server;
+  const { agent } = server;
   const { tone, text } = statusOf(server);
-  const system = latest?.system;
+  const system = (server.polled ?? server.latest)?.system;
   return (
-    <tr class={tone === "good" ? "" : tone === "idle" ? "down waiting" : "down"}>
+    <tr class={agent.transport !== null ? "" : tone === "idle" ? "down waiting" : "down"}>
       <th scope="row">
         <span class={`dot ${tone}`} title={agent.status} />
         <a class="name" href={`/servers/${encodeURIComponent(server.id)}`}>

@@ -6,8 +6,10 @@ import {
   metricsAnswer,
   metricsQuery,
 } from "#src/protocol/metrics.ts";
-import type { AgentEvent } from "#src/protocol/event.ts";
+import { type FleetHistory, fleetHistory } from "#src/protocol/history.ts";
+import type { ServerEvent } from "#src/protocol/event.ts";
 import type { Events } from "../ports.ts";
+import { z } from "#src/protocol/schema.ts";
 import { HttpFault } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 import type { Scopes } from "./scope.ts";
@@ -15,18 +17,38 @@ import type { Scopes } from "./scope.ts";
 /** Marks of one answer; more would hide what they mark. */
 const maxMarks = 500;
 
+const fleetQuery = z.object({
+  /** id or name */
+  project: z.optional(z.string().check(z.maxLength(100))),
+});
+
 export type Charts = {
   chart(origin: string, query: MetricsQuery): Omit<MetricsAnswer, "marks">;
 };
 
 export type MetricDeps = {
   readonly charts: Charts;
+  readonly history: { of(ids: readonly string[]): Promise<FleetHistory> };
   readonly events: Pick<Events, "events">;
-  readonly scopes: Pick<Scopes, "project" | "server" | "source">;
+  readonly scopes: Pick<Scopes, "project" | "server" | "servers" | "source">;
 };
 
-export function metricRoutes({ charts, events, scopes }: MetricDeps): Route[] {
+export function metricRoutes({ charts, history, events, scopes }: MetricDeps): Route[] {
   return [
+    route({
+      method: "GET",
+      path: "/api/fleet/history",
+      permission: "view:servers",
+      group: "Metrics",
+      summary: "The last hour of all servers, a few numbers each",
+      query: fleetQuery,
+      answer: fleetHistory,
+      async handle({ query, caller: { organizationId } }) {
+        const only = query.project === undefined ? undefined : scopes.project(organizationId, query.project);
+        const ids = scopes.servers(organizationId, only).map(({ id }) => id);
+        return Response.json(await history.of(ids), { headers: { "cache-control": "no-store" } });
+      },
+    }),
     route({
       method: "GET",
       path: "/api/servers/:id/metrics",
@@ -91,7 +113,7 @@ async function marksOf(
   return marks.toReversed();
 }
 
-function subjectOf(event: AgentEvent): string | null {
+function subjectOf(event: ServerEvent): string | null {
   if ("script" in event) return event.script;
   return "container" in event ? event.source : null;
 }

@@ -35,6 +35,17 @@ export const actionTexts: Readonly<Record<AuditAction, string>> = {
   "server.token-rotated": "replaced the token of the server",
   "server.token-revoked": "revoked the token of the server",
   "server.deleted": "deleted the server",
+  "server.ssh-changed": "changed the SSH details of the server",
+  "server.ssh-removed": "removed the SSH details of the server",
+  "server.host-key-approved": "approved the host key of the server",
+  "server.deploy-started": "started to put the agent on the server",
+  "server.uninstall-started": "started to take the agent off the server",
+  "job.cancelled": "cancelled a job on the server",
+  "error.resolved": "resolved the error",
+  "error.ignored": "ignored the error",
+  "error.reopened": "opened again the error",
+  "error.merged": "merged into another one the error",
+  "error.split": "split the error",
   "hub.backed-up": "backed the hub up",
 };
 

@@ -74,15 +74,16 @@ function IdentityNotice({ notice: { message, serverId } }: { readonly notice: Se
 
 function Shown({ server }: { readonly server: Server }) {
   const now = hubNow.value;
-  if (server.latest === null) return null;
-  const { docker, delivery } = server.latest;
+  const newest = server.polled ?? server.latest;
+  if (newest === null) return null;
+  const dropped = server.latest?.delivery.dropped ?? 0;
+  const { docker } = newest;
   return (
     <>
       <Servers title="Figures" servers={[server]} now={now} />
-      {delivery.dropped > 0 && (
+      {dropped > 0 && (
         <Notice tone="warn">
-          {delivery.dropped.toLocaleString("en")} log lines of this server were lost: its buffer was full while the hub
-          was away.
+          {dropped.toLocaleString("en")} log lines of this server were lost: its buffer was full while the hub was away.
         </Notice>
       )}
       {docker.error !== null && <Notice tone="quiet">Docker: {docker.error}</Notice>}
@@ -115,6 +116,15 @@ function Agent({
         </dd>
         <dt>Version</dt>
         <dd>{server.agent.version ?? "–"}</dd>
+        {server.agent.ssh !== undefined && (
+          <>
+            <dt>Read over SSH</dt>
+            <dd>
+              <Time at={server.agent.ssh.lastPolled} />
+              {server.agent.ssh.problem !== null && ` · ${server.agent.ssh.problem}`}
+            </dd>
+          </>
+        )}
         <dt>Token last used</dt>
         <dd>
           <Time at={server.tokenLastUsedAt} />

@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { systemClock } from "#src/lib/clock.ts";
+import type { FleetHistory } from "#src/protocol/history.ts";
 import type { MetricsAnswer } from "#src/protocol/metrics.ts";
 import type { Project } from "#src/protocol/project.ts";
 import { crash, heartbeat, startHub } from "#test/hub/kit/hub.ts";
@@ -22,6 +23,39 @@ async function startAt(folder?: string) {
 }
 
 describe("what a server measured", () => {
+  test("comes for all servers at once, in a few numbers of the last hour", async () => {
+    const { clock, hub } = await startAt();
+    await using _hub = hub;
+    const [one, other] = [await hub.agent("one"), await hub.agent("other")];
+    await hub.agent("silent");
+    const system = heartbeat().system;
+    const measured = (cpu: number) => ({
+      at: at(clock.monotonic() / 1000),
+      system: {
+        ...system,
+        cpu: { usage: cpu, cores: 2 },
+        memory: { ...system.memory, total: 8_000_000_000, used: 2_000_000_000 },
+        network: { ...system.network, rxRate: 1000, txRate: 24 },
+      },
+    });
+    await one.beat(measured(10));
+    await other.beat(measured(60));
+    clock.advance(240_000);
+    await one.beat(measured(30));
+    const history = await hub.json<FleetHistory>("/api/fleet/history");
+    expect(Object.keys(history.servers).sort()).toEqual([one.id, other.id].sort());
+    const { cpu, memory, network } = history.servers[one.id] ?? { cpu: [], memory: [], network: [] };
+    expect([cpu.length, cpu.length * history.step]).toEqual([30, 3600]);
+    expect([cpu.at(-4), cpu.at(-3), cpu.at(-1)]).toEqual([null, 10, 30]);
+    expect(memory.at(-1)).toBeCloseTo(25, 1);
+    expect(network.at(-1)).toBeCloseTo(1024, -2);
+    // what is kept for a while is not kept for ever
+    clock.advance(120_000);
+    await one.beat(measured(50));
+    const later = await hub.json<FleetHistory>("/api/fleet/history");
+    expect(later.servers[one.id]?.cpu.slice(-2)).toEqual([30, 50]);
+  });
+
   test("comes as values on a grid, with gaps and with what happened", async () => {
     const { clock, hub } = await startAt();
     await using _hub = hub;
