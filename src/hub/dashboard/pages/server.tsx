@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { NewAgentToken, Server } from "#src/protocol/api.ts";
 import type { Project, ServerNotice } from "#src/protocol/project.ts";
 import { AgentCommands } from "../add-server.tsx";
+import { ServerCharts } from "../charts/server-charts.tsx";
 import { address, send } from "../client.ts";
 import { Containers } from "../containers.tsx";
 import { now as hubNow } from "../live.ts";
@@ -87,6 +88,7 @@ function Shown({ server }: { readonly server: Server }) {
         </Notice>
       )}
       {docker.error !== null && <Notice tone="quiet">Docker: {docker.error}</Notice>}
+      <ServerCharts serverId={server.id} />
       <Scripts servers={[server]} now={now} />
       <Containers server={server} now={now} />
     </>
