@@ -29,6 +29,11 @@ const table: readonly Row[] = [
   { room: "src/lib", mayImport: [], why: "facts of computing know no word of our domain" },
   { room: "src/procfs", mayImport: ["src/lib"], why: "pure parsers: the agent and the hub's poller both use them" },
   { room: "src/protocol", mayImport: ["src/lib"], why: "the contract must not know who keeps it" },
+  {
+    room: "src/protocol/columns",
+    mayImport: ["src/lib", "src/protocol"],
+    why: "entries on the wire as columns: what takes them in and what keeps them read them the same way",
+  },
 
   {
     room: "src/agent",
@@ -109,6 +114,7 @@ const doors: readonly Door[] = [
     why: "sign-in is behind a port: nothing of its wide surface is reachable that the route table doesn't name",
   },
   { module: "preact", only: ["src/hub/dashboard"], why: "pages are made in one room" },
+  { module: "@preact/signals", only: ["src/hub/dashboard"], why: "what is live is a page's business" },
   { module: "uqr", only: ["src/hub/dashboard"], why: "only a page shows a code to scan" },
   { module: "child_process", only: [], why: "processes are started by Bun.spawn, in the supervisor" },
   {

@@ -14,14 +14,22 @@ export async function print(text: string): Promise<void> {
   await writeTo(Bun.stdout, text);
 }
 
+/**
+ * The same with bytes, which need not be text.
+ * @throws {OutputClosed} when the reader has hung up
+ */
+export async function printBytes(bytes: Uint8Array): Promise<void> {
+  await writeTo(Bun.stdout, bytes);
+}
+
 /** Writes one line to stderr; line breaks within it become spaces. */
 export async function note(line: string): Promise<void> {
   await writeTo(Bun.stderr, `${line.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ")}\n`);
 }
 
-async function writeTo(file: Bun.BunFile, text: string): Promise<void> {
+async function writeTo(file: Bun.BunFile, content: string | Uint8Array): Promise<void> {
   try {
-    await Bun.write(file, text);
+    await Bun.write(file, content);
   } catch (error) {
     if (errnoOf(error) === "EPIPE") throw new OutputClosed();
     throw error;

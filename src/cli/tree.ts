@@ -92,6 +92,28 @@ export const tree: readonly Node[] = [
         summary: "bring a backup back, on a stopped hub",
         load: async () => (await import("./commands/hub/backup.ts")).restore,
       },
+      {
+        name: "check",
+        summary: "whether the hub's databases are sound; changes nothing",
+        load: async () => (await import("./commands/hub/check.ts")).check,
+      },
+      {
+        name: "repair",
+        summary: "mend what is damaged, and put aside what can't be mended",
+        load: async () => (await import("./commands/hub/repair.ts")).repair,
+      },
+      {
+        name: "export",
+        usage: "[--from T] [--to T] [-o file]",
+        summary: "write log lines as NDJSON, or in zstd",
+        load: async () => (await import("./commands/hub/export.ts")).exportCommand,
+      },
+      {
+        name: "regroup",
+        usage: "[--since 7d]",
+        summary: "make the error groups anew, by the rules of this version",
+        load: async () => (await import("./commands/hub/regroup.ts")).regroup,
+      },
     ],
   },
   {
@@ -193,6 +215,53 @@ export const tree: readonly Node[] = [
         load: async () => (await import("./commands/server/show.ts")).status,
       },
       {
+        name: "deploy-agent",
+        usage: "<server>",
+        summary: "put the agent on it over SSH, or bring it to the hub's version",
+        load: async () => (await import("./commands/server/deploy-agent.ts")).deploy,
+      },
+      {
+        name: "uninstall-agent",
+        usage: "<server>",
+        summary: "take the agent off it over SSH",
+        load: async () => (await import("./commands/server/deploy-agent.ts")).uninstall,
+      },
+      {
+        name: "ssh",
+        summary: "how the hub reaches it over SSH",
+        children: [
+          {
+            name: "set",
+            usage: "<server> <user@host>",
+            summary: "say how, and approve the host's key",
+            load: async () => (await import("./commands/server/ssh.ts")).set,
+          },
+          {
+            name: "show",
+            usage: "<server>",
+            summary: "how, without secrets",
+            load: async () => (await import("./commands/server/ssh.ts")).show,
+          },
+          {
+            name: "check",
+            usage: "<server>",
+            summary: "try it out",
+            load: async () => (await import("./commands/server/ssh.ts")).check,
+          },
+          {
+            name: "remove",
+            usage: "<server>",
+            summary: "forget it, with keys and passwords",
+            load: async () => (await import("./commands/server/ssh.ts")).remove,
+          },
+          {
+            name: "key",
+            summary: "the hub's own public key, for authorized_keys",
+            load: async () => (await import("./commands/server/ssh.ts")).key,
+          },
+        ],
+      },
+      {
         name: "rotate-token",
         usage: "<server>",
         summary: "a new agent token; the old one is dead at once",
@@ -209,6 +278,47 @@ export const tree: readonly Node[] = [
         usage: "<server>",
         summary: "forget a server",
         load: async () => (await import("./commands/server/remove.ts")).remove,
+      },
+    ],
+  },
+  {
+    name: "errors",
+    summary: "what goes wrong again and again, out of the logs that the hub has",
+    children: [
+      {
+        name: "list",
+        summary: "error groups, the last seen first",
+        load: async () => (await import("./commands/errors/list.ts")).list,
+      },
+      {
+        name: "show",
+        usage: "<fingerprint>",
+        summary: "one group: its traceback, where it happens, and why it is one group",
+        load: async () => (await import("./commands/errors/show.ts")).show,
+      },
+      {
+        name: "resolve",
+        usage: "<fingerprint...>",
+        summary: "taken for mended; should it come again, that is a regression",
+        load: async () => (await import("./commands/errors/decide.ts")).resolve,
+      },
+      {
+        name: "ignore",
+        usage: "<fingerprint...>",
+        summary: "not shown for a time, or for so many more",
+        load: async () => (await import("./commands/errors/decide.ts")).ignore,
+      },
+      {
+        name: "reopen",
+        usage: "<fingerprint...>",
+        summary: "shown again",
+        load: async () => (await import("./commands/errors/decide.ts")).reopen,
+      },
+      {
+        name: "merge",
+        usage: "<fingerprint> <into>",
+        summary: "two groups that are one error",
+        load: async () => (await import("./commands/errors/decide.ts")).merge,
       },
     ],
   },

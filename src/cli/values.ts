@@ -23,6 +23,16 @@ export function parseSince(text: string, now: number): string {
   return isoTime(Date.parse(text), text);
 }
 
+/** `30m`, `2h`, `7d` from `now` on, or an RFC 3339 time or date that is still to come; as RFC 3339 in UTC. */
+export function parseUntil(text: string, now: number): string {
+  const at = parseSince(text, now);
+  const ms = Date.parse(at);
+  // what was read as a span before now is one after it
+  const until = /[smhdw]$/.test(text) ? isoTime(2 * now - ms, text) : at;
+  if (Date.parse(until) <= now) throw usageFault(`"${text}" is over already`, "Name a time to come, such as 2h or 7d");
+  return until;
+}
+
 function isoTime(ms: number, text: string): string {
   // Date's own range; further back than year 0 the text would have another form
   if (!(ms >= -62_135_596_800_000 && ms <= 253_402_300_799_999)) throw notTime(text);

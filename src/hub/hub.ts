@@ -4,7 +4,6 @@
 import { readFileSync } from "node:fs";
 
 import type { Cancel } from "#src/lib/clock.ts";
-import { keep } from "#src/lib/keep.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { createAuthorize } from "./api/authorize.ts";
 import { createGuard, isLoopback } from "./api/guard.ts";
@@ -16,21 +15,32 @@ import { createStreams } from "./api/sse.ts";
 import { createReadClient } from "./api/trust.ts";
 import { connectControl, controlPath, serveControl } from "./control.ts";
 import page from "./dashboard/index.html";
+import { createDisk, refuseWhenFull } from "./disk.ts";
+import { type ErrorGroups, openErrorGroups, storedErrorGroups } from "./error-groups.ts";
 import { type Listener, listen } from "./listener.ts";
 import { type Measures, openMeasures } from "./measures.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { createOperator } from "./operate.ts";
+import { createMending } from "./mending.ts";
 import type { HubOperator } from "./operator.ts";
+import { type Provision, openProvision } from "./provision.ts";
+import { createRedactor } from "./redaction/redaction.ts";
+import { createRegrouping } from "./regrouping.ts";
+import { startRetention } from "./retention.ts";
 import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
 import { createRoutes } from "./routes.ts";
 import type { HubSettings } from "./settings.ts";
 import { openBlockStore } from "./store/search/store.ts";
 import type { BlockStore } from "./store/log-port.ts";
-import type { StateStore } from "./store/port.ts";
+import { startWatching } from "./watching.ts";
 
 export type { HubOperator } from "./operator.ts";
 export { backup } from "./store/backup.ts";
+export { type ExportWish, exportLogs } from "./export.ts";
+export { repairHub } from "./mending.ts";
+export { checkData } from "./store/check.ts";
 export { restore } from "./store/restore.ts";
+export { readSenderNames } from "./store/sender-names.ts";
 
 export type HubWorld = RoomsWorld;
 
@@ -45,42 +55,80 @@ export type Hub = {
   register(hostname: string): Promise<{ readonly id: string; readonly token: string }>;
 };
 
-/** How often old data is looked for. */
-const pruneEveryMs = 10 * 60_000;
-const dayMs = 86_400_000;
-
 export function createHub(settings: HubSettings, world: HubWorld): Hub {
   const { clock, log } = world;
   const streams = createStreams();
   let rooms: Rooms | undefined;
   let logs: BlockStore | undefined;
   let measures: Measures | undefined;
+  let errors: ErrorGroups | undefined;
+  const mending = createMending(async () => {
+    if (logs === undefined) throw new Fault("unavailable", "the hub is not running");
+    return await logs.repair();
+  });
+  const regrouping = createRegrouping(async () => {
+    if (errors === undefined) throw new Fault("unavailable", "the hub is not running");
+    return errors.groups;
+  });
   let listener: Listener | undefined;
   let closeSockets: (() => Promise<void>) | undefined;
   let closeControl: (() => Promise<void>) | undefined;
-  let cancelPrune: Cancel | undefined;
+  let stopRetention: Cancel | undefined;
+  let provision: Provision | undefined;
+  let stopWatching: Cancel | undefined;
   let origin = "";
+  let guessed = false;
 
   async function start() {
     refuseOpenAir(settings);
     const opened = (rooms = await openRooms(settings, world));
-    const store = (logs = await openBlockStore(settings.dataDir, clock, (error) =>
-      log.warn(`the log store's background work failed, it is tried again: ${reasonOf(error)}`),
+    const store = (logs = await openBlockStore(
+      settings.dataDir,
+      clock,
+      (error) => log.warn(`the log store's background work failed, it is tried again: ${reasonOf(error)}`),
+      (message) => log.info(message),
     ));
     const { state, servers, projects, tokens, accounts } = opened;
     const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
+    const disk = createDisk(settings.dataDir, settings.minFreeBytes);
     const measuring = (measures = await openMeasures({
       settings,
       clock,
       warn: (message) => log.warn(message),
-      logs: store,
+      logs: refuseWhenFull(store, disk),
       openStreams: () => streams.count(),
+      disk,
       servers,
     }));
+    const provisioning = (provision = await openProvision({
+      rooms: opened,
+      dataDir: settings.dataDir,
+      clock,
+      warn: (message) => log.warn(message),
+      hub: () => ({ url: origin, guessed }),
+    }));
+    const errorGroups = (errors = await openErrorGroups({
+      dataDir: settings.dataDir,
+      logs: store,
+      events: state,
+      servers,
+      projects,
+      clock,
+      warn: (message) => log.warn(message),
+    }));
+    const redactor = createRedactor(settings.redaction);
     const ingest = createIngest({
       servers,
-      logs: measuring.logs,
-      events: state,
+      logs: {
+        ...measuring.logs,
+        append(batch) {
+          const columns = redactor.redact(batch.columns, batch.serverId);
+          return measuring.logs.append(columns === batch.columns ? batch : { ...batch, columns, zstd: null });
+        },
+      },
+      events: {
+        appendEvents: (batch) => state.appendEvents({ ...batch, events: redactor.redactValue(batch.events) }),
+      },
       metrics: measuring.intake,
       clock,
       log,
@@ -93,9 +141,13 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         rooms: opened,
         logs: store,
         measures: measuring,
+        errors: errorGroups.groups,
+        provision: provisioning,
         streams,
         clock,
         ingest: ingest.routes,
+        disk,
+        hubRetention: settings.retention.logs,
         publicUrl,
       }),
       guard: createGuard(settings),
@@ -128,11 +180,25 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       websocket: ingest.stream.websocket,
     }));
     const found = originOf(settings, listening.url);
-    origin = found.origin;
+    ({ origin, guessed } = found);
     accounts.setOrigin(origin);
     openControl(opened);
-    prune(store, state);
+    const limits = settings.retention.logs;
+    stopRetention = startRetention({
+      logs: store,
+      events: state,
+      projects,
+      servers,
+      limits,
+      followers: [errorGroups.prune],
+      disk,
+      clock,
+      log,
+    });
     tellWhere(listening, opened, found);
+    provisioning.start();
+    const { recordPolled: record } = measuring.intake;
+    stopWatching = startWatching({ rooms: opened, targets: provisioning.access, record, clock, log });
     return { url: listening.url, port: listening.port };
   }
 
@@ -163,7 +229,13 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
   }
 
   function operatorOf(opened: Rooms): HubOperator {
-    return createOperator({ rooms: opened, now: () => clock.now(), setupUrl: () => `${origin}/setup` });
+    return createOperator({
+      rooms: opened,
+      now: () => clock.now(),
+      setupUrl: () => `${origin}/setup`,
+      regrouping,
+      mending,
+    });
   }
 
   function running(): Rooms {
@@ -173,20 +245,9 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     return rooms;
   }
 
-  function prune(store: BlockStore, records: StateStore): void {
-    const { days, bytes } = settings.retention.logs;
-    const before = clock.now() - days * dayMs;
-    const work = async () => {
-      const lines = await store.prune(before, bytes);
-      const events = await records.prune(before);
-      if (lines + events > 0) log.info(`retention deleted ${lines} log lines and ${events} events`);
-    };
-    keep(work(), (error) => log.warn(`retention failed, it is tried again: ${reasonOf(error)}`));
-    cancelPrune = clock.after(pruneEveryMs, () => prune(store, records));
-  }
-
   async function stop(): Promise<void> {
-    cancelPrune?.();
+    stopRetention?.();
+    stopRetention = undefined;
     streams.close();
     await closeControl?.();
     closeControl = undefined;
@@ -195,10 +256,16 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const listening = listener;
     listener = undefined;
     await listening?.stop();
+    stopWatching?.();
+    stopWatching = undefined;
+    await provision?.close();
+    provision = undefined;
     const opened = rooms;
     rooms = undefined;
     measures?.close();
     measures = undefined;
+    errors?.close();
+    errors = undefined;
     logs?.close();
     logs = undefined;
     await opened?.close();
@@ -241,8 +308,18 @@ export async function operateHub(settings: HubSettings, world: HubWorld): Promis
     throw new Fault("unavailable", "the hub does not run", { hint: "It prints the setup link when it starts" });
   };
   const rooms = await openRooms(settings, world);
-  const operator = createOperator({ rooms, now: () => world.clock.now(), setupUrl: notRunning });
-  return { operator, close: () => rooms.close() };
+  const stored = storedErrorGroups(settings.dataDir, rooms, world);
+  const regrouping = createRegrouping(stored.open);
+  // of a hub that does not run, `repairHub` mends the files themselves
+  const mending = createMending(async () => {
+    throw new Fault("unavailable", "the hub does not run");
+  });
+  const operator = createOperator({ rooms, now: () => world.clock.now(), setupUrl: notRunning, regrouping, mending });
+  const close = async () => {
+    await stored.close();
+    await rooms.close();
+  };
+  return { operator, close };
 }
 
 /** Passwords and tokens must not travel in the open beyond this machine. */

@@ -4,7 +4,9 @@ import { join } from "node:path";
 
 import type { Clock } from "#src/lib/clock.ts";
 import { version } from "#src/protocol/version.ts";
+import type { Disk } from "./disk.ts";
 import { createApplicationMetrics, createCharts, createRecorder } from "./metrics/metrics.ts";
+import { createHistory } from "./metrics/history.ts";
 import { type LatestServer, latestFigures } from "./metrics/latest.ts";
 import { createMeter, createOwnFigures } from "./metrics/own.ts";
 import type { HubSettings } from "./settings.ts";
@@ -12,7 +14,7 @@ import type { BlockStore } from "./store/log-port.ts";
 import { openSeriesStore } from "./store/series/series.ts";
 
 const dayS = 86_400;
-const databases = ["state.db", "auth.db", "logs.db", "metrics.db"];
+const databases = ["state.db", "auth.db", "logs.db", "metrics.db", "errors.db"];
 
 export type MeasuresWorld = {
   readonly settings: Pick<HubSettings, "dataDir" | "retention">;
@@ -20,6 +22,7 @@ export type MeasuresWorld = {
   readonly warn: (message: string) => void;
   readonly logs: BlockStore;
   readonly openStreams: () => number;
+  readonly disk: Disk;
   /** Tells which server has changed, among them those that are gone. */
   readonly servers: { onChange(listener: (id: string) => void): () => void; get(id: string): unknown };
 };
@@ -28,7 +31,7 @@ export type Measures = Awaited<ReturnType<typeof openMeasures>>;
 
 /** Opens the store of series. Rejects with a Fault `failed` when it can't be opened. */
 export async function openMeasures(world: MeasuresWorld) {
-  const { settings, clock, logs, openStreams, servers } = world;
+  const { settings, clock, logs, openStreams, servers, disk } = world;
   const { rawDays, fiveMinuteDays, hourlyDays } = settings.retention.metrics;
   const retention = { raw: rawDays * dayS, minutes: fiveMinuteDays * dayS, hours: hourlyDays * dayS };
   const series = await openSeriesStore(settings.dataDir, { clock, retention, warn: world.warn });
@@ -41,13 +44,19 @@ export async function openMeasures(world: MeasuresWorld) {
     queueBytes: () => logs.waiting(),
     openStreams,
     series: () => series.figures(),
+    disk: disk.read,
     stores: () => Object.fromEntries(databases.map((file) => [file, sizeOf(join(settings.dataDir, file))])),
   });
+  const charts = createCharts({ read: (origin, query) => series.read(origin, query), retention, now });
+  const history = createHistory(charts, now);
   const forget = servers.onChange((id) => {
-    if (servers.get(id) === undefined) series.drop(id);
+    if (servers.get(id) !== undefined) return;
+    series.drop(id);
+    history.forget(id);
   });
   return {
-    charts: createCharts({ read: (origin, query) => series.read(origin, query), retention, now }),
+    charts,
+    history,
     /** the log store, with what comes in counted */
     logs: meter.count(logs),
     /** for what comes in */

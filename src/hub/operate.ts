@@ -4,6 +4,8 @@ import type { AuditAction, AuditEntry } from "#src/protocol/audit.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import { type z, check } from "#src/protocol/schema.ts";
 import { type HubOperator, type Order, orders } from "./operator.ts";
+import type { Mending } from "./mending.ts";
+import type { Regrouping } from "./regrouping.ts";
 import type { Rooms } from "./rooms.ts";
 
 const dayMs = 86_400_000;
@@ -19,9 +21,11 @@ export type OperateWorld = {
   readonly now: () => number;
   /** the address of the setup page */
   readonly setupUrl: () => string;
+  readonly regrouping: Regrouping;
+  readonly mending: Mending;
 };
 
-export function createOperator({ rooms, now, setupUrl }: OperateWorld): HubOperator {
+export function createOperator({ rooms, now, setupUrl, regrouping, mending }: OperateWorld): HubOperator {
   const { accounts, projects, tokens, servers, audit } = rooms;
 
   async function organizationOf(wanted: string | undefined): Promise<Named> {
@@ -110,6 +114,10 @@ export function createOperator({ rooms, now, setupUrl }: OperateWorld): HubOpera
       await trace(owner.organizationId, "server.registered", { kind: "server", id: server.id, name: hostname });
       return { id: server.id, token };
     },
+    regroup: async ({ since }) => regrouping.begin(Date.parse(since)),
+    regroupProgress: async () => regrouping.state(),
+    repair: async () => mending.begin(),
+    repairProgress: async () => mending.state(),
     async setupLink() {
       const token = accounts.setupToken();
       return { link: token === null ? null : `${setupUrl()}#${token}` };

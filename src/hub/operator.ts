@@ -37,6 +37,43 @@ const newServer = z.object({ organization, project, hostname });
 const token = z.object({ id: z.string(), token: z.string() });
 const setupLink = z.object({ link: z.nullable(z.string()) });
 const nothing = z.object({});
+/** How mending the log is going. `lost`: what was put aside, as far as it can be told. */
+export const repairState = z.object({
+  state: z.enum(["idle", "running", "done", "failed"]),
+  /** blocks that were made anew, and blocks and lines that were put aside */
+  mended: z.number(),
+  blocks: z.number(),
+  lines: z.number(),
+  /** senders of which nothing is remembered any more */
+  senders: z.number(),
+  lost: z.array(
+    z.object({
+      block: z.string(),
+      problem: z.string(),
+      lines: z.number(),
+      firstMs: z.number(),
+      lastMs: z.number(),
+      serverId: z.string(),
+      sources: z.array(z.string()),
+    }),
+  ),
+  /** why it failed */
+  problem: z.nullable(z.string()),
+});
+const newRegroup = z.object({ since: z.iso.datetime() });
+/** How grouping errors anew is going; the figures are those of the last time once it is over. */
+export const regroupState = z.object({
+  state: z.enum(["idle", "running", "done", "failed"]),
+  /** read, and to be read */
+  lines: z.number(),
+  ofLines: z.number(),
+  events: z.number(),
+  /** groups that did not exist, and groups that are part of another one now */
+  made: z.number(),
+  absorbed: z.number(),
+  /** why it failed */
+  problem: z.nullable(z.string()),
+});
 
 /** Every order with what it takes and what it gives; the control socket and its client are made from this. */
 export const orders = {
@@ -51,8 +88,14 @@ export const orders = {
   createEnrolment: { takes: newEnrolment, gives: token },
   /** A server with a new token; one that is there keeps its id. */
   registerServer: { takes: newServer, gives: token },
+  /** Begins to mend the log. Fault `conflict`: that is being done already; `unavailable`: the hub does not run. */
+  repair: { takes: nothing, gives: repairState },
+  repairProgress: { takes: nothing, gives: repairState },
   /** The one-time link to make the first owner; null once there is one. */
   setupLink: { takes: nothing, gives: setupLink },
+  /** Begins to group errors anew from what was logged since then. Fault `conflict`: that is being done already. */
+  regroup: { takes: newRegroup, gives: regroupState },
+  regroupProgress: { takes: nothing, gives: regroupState },
 } as const satisfies Record<string, { readonly takes: z.core.$ZodType; readonly gives: z.core.$ZodType }>;
 
 export type Order = keyof typeof orders;

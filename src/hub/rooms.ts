@@ -13,7 +13,9 @@ import { createAccounts } from "./auth/accounts.ts";
 import { openSecret } from "./auth/secret.ts";
 import { createToken, digestOf, matchesToken } from "./auth/token.ts";
 import { createTokens } from "./auth/tokens.ts";
+import { createVault } from "./auth/vault.ts";
 import { createFleet } from "./fleet/fleet.ts";
+import { silencesIn } from "./fleet/turns.ts";
 import { createProjects } from "./projects/projects.ts";
 import type { HubSettings } from "./settings.ts";
 import { openAuthDatabase } from "./store/auth-database.ts";
@@ -45,11 +47,12 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
 
   try {
     const secret = openSecret(dataDir);
-    const state = await openStateStore(dataDir, clock);
+    const state = await openStateStore(dataDir, clock, (message) => log.info(message));
     ends.push(() => state.close());
     const agentTokens = { create: () => createToken("agent"), matches: matchesToken };
     const sourceTokens = { create: () => createToken("source"), digestOf, matches: matchesToken };
-    const servers = createFleet({ store: state, tokens: agentTokens, clock, warn });
+    const silences = () => silencesIn(state);
+    const servers = createFleet({ store: state, tokens: agentTokens, clock, warn, silences });
     const projects = createProjects({ store: state, tokens: sourceTokens, clock, warn });
     const tokens = createTokens({ store: state, clock, warn });
     for (const room of [projects, servers, tokens]) {
@@ -58,7 +61,7 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
     }
     const soleOrganization = () => accounts.soleOrganization();
     const audit = createAudit({ store: state, clock, warn, soleOrganization });
-    const database = await openAuthDatabase(dataDir);
+    const database = await openAuthDatabase(dataDir, (message) => log.info(message));
     ends.push(() => database.close());
     const accounts = await createAccounts({
       database: { ...database, faultOf: storageFault },
@@ -74,7 +77,8 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
     ends.push(() => accounts.close());
     // better-auth loads all of zod, which then has words of its own for every issue; ours are in protocol/issue.ts
     z.config({ localeError: undefined });
-    return { state, servers, projects, tokens, accounts, audit, soleOrganization, close };
+    const sshVault = await createVault(secret.derive("ssh"));
+    return { state, servers, projects, tokens, accounts, audit, soleOrganization, sshVault, close };
   } catch (error) {
     await close();
     throw error;

@@ -4,12 +4,16 @@ import { version } from "#src/protocol/version.ts";
 import { accountRoutes } from "./api/routes/account.ts";
 import { auditRoutes } from "./api/routes/audit.ts";
 import { createTrail } from "./api/audit.ts";
+import { deployRoutes } from "./api/routes/deploy.ts";
 import { deviceRoutes } from "./api/routes/device.ts";
 import { docsRoutes } from "./api/routes/docs.ts";
 import { enrolmentRoutes } from "./api/routes/enrolment.ts";
+import { errorRoutes } from "./api/routes/error.ts";
+import type { ErrorGroups } from "./api/error-ports.ts";
 import { eventRoutes } from "./api/routes/event.ts";
 import { healthRoutes } from "./api/routes/health.ts";
 import { invitationRoutes } from "./api/routes/invitation.ts";
+import { jobRoutes } from "./api/routes/job.ts";
 import { keyRoutes } from "./api/routes/key.ts";
 import { logSearchRoutes } from "./api/routes/log-search.ts";
 import { metricRoutes } from "./api/routes/metrics.ts";
@@ -20,10 +24,13 @@ import type { Route } from "./api/route.ts";
 import { createScopes } from "./api/routes/scope.ts";
 import { serverRoutes } from "./api/routes/server.ts";
 import { sessionRoutes } from "./api/routes/session.ts";
+import { sshRoutes } from "./api/routes/ssh.ts";
 import type { Streams } from "./api/sse.ts";
 import { createStillGood } from "./api/routes/still-good.ts";
 import { createThrottle } from "./api/throttle.ts";
+import { type Disk, diskProblem } from "./disk.ts";
 import type { Measures } from "./measures.ts";
+import type { Provision } from "./provision.ts";
 import type { Rooms } from "./rooms.ts";
 import type { BlockStore } from "./store/log-port.ts";
 
@@ -31,21 +38,30 @@ export type RoutesWorld = {
   readonly rooms: Rooms;
   readonly logs: BlockStore;
   readonly measures: Measures;
+  readonly errors: ErrorGroups;
+  readonly provision: Provision;
   readonly streams: Streams;
   readonly clock: Clock;
   /** the ways in for facts, see api/intake/ingest.ts */
   readonly ingest: readonly Route[];
   readonly publicUrl: string | null;
+  readonly disk: Disk;
+  /** what is kept of projects that say nothing else */
+  readonly hubRetention: { readonly days: number; readonly bytes: number };
 };
 
 export function createRoutes({
   rooms,
   logs,
   measures,
+  errors,
+  provision,
   streams,
   clock,
   ingest,
   publicUrl,
+  disk,
+  hubRetention,
 }: RoutesWorld): readonly Route[] {
   const { state: events, servers, projects, tokens, accounts, audit, soleOrganization } = rooms;
   const { identify } = accounts;
@@ -54,6 +70,7 @@ export function createRoutes({
   const stillGood = createStillGood(identify, tokens);
   const throttle = createThrottle(clock);
   const now = () => clock.now();
+  const { access, jobs } = provision;
   const routes: Route[] = [
     ...accountRoutes({ accounts, audit, throttle }),
     ...sessionRoutes({ accounts, audit, throttle }),
@@ -61,12 +78,16 @@ export function createRoutes({
     ...keyRoutes({ tokens, trail, now }),
     ...organizationRoutes({ accounts, tokens, audit }),
     ...invitationRoutes({ accounts, identify, audit, throttle }),
-    ...projectRoutes({ projects, tokens, scopes, trail }),
+    ...projectRoutes({ projects, tokens, scopes, trail, hubRetention }),
     ...enrolmentRoutes({ servers, tokens, scopes, trail, now }),
-    ...serverRoutes({ servers, scopes, trail }),
-    ...logSearchRoutes({ logs, streams, scopes, servers, stillGood }),
-    ...eventRoutes({ events, servers, streams, scopes, stillGood }),
-    ...metricRoutes({ charts: measures.charts, events, scopes }),
+    ...serverRoutes({ servers, ssh: access, scopes, trail }),
+    ...sshRoutes({ access, keys: provision.keys, check: provision.check, scopes, trail }),
+    ...deployRoutes({ jobs, access, scopes, trail }),
+    ...jobRoutes({ jobs, scopes, streams, stillGood, trail }),
+    ...logSearchRoutes({ logs, events, streams, scopes, servers, stillGood }),
+    ...eventRoutes({ events, errors, servers, streams, scopes, stillGood }),
+    ...errorRoutes({ groups: errors, projects, scopes, streams, stillGood, trail }),
+    ...metricRoutes({ charts: measures.charts, history: measures.history, events, scopes }),
     ...prometheusRoutes({
       scopes,
       servers,
@@ -75,8 +96,13 @@ export function createRoutes({
     }),
     ...auditRoutes({ audit }),
     ...ingest,
-    ...healthRoutes(events, version),
+    ...healthRoutes({ events, version, disk: () => healthOf(disk) }),
     ...docsRoutes(() => routes, { version, url: publicUrl, cookie: accounts.cookieName }),
   ];
   return routes;
+}
+
+function healthOf(disk: Disk) {
+  const state = disk.read();
+  return { problem: diskProblem(state), full: state.state === "full" };
 }

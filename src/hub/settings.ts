@@ -10,6 +10,7 @@ import { pathsFor } from "#src/protocol/paths.ts";
 import { firstIssue, z } from "#src/protocol/schema.ts";
 import { defaultRateLimits } from "./api/intake/rate.ts";
 import { isBlock } from "./api/trust.ts";
+import { redactionSettings } from "./redaction/redaction.ts";
 
 const whole = z.coerce.number().check(z.multipleOf(1, "must be a whole number"));
 const gibibyte = 1024 ** 3;
@@ -95,6 +96,10 @@ const settingsSchema = z.strictObject({
     }),
     defaultRateLimits,
   ),
+  /** bytes of the disk of `dataDir` that are to stay free: below it the oldest log lines go; null: see disk.ts */
+  minFreeBytes: z._default(z.nullable(whole.check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER))), null),
+  /** what is taken out of log lines and events before they are stored */
+  redaction: z._default(redactionSettings, { off: [], patterns: [] }),
   retention: z._default(
     z.strictObject({
       logs: z._default(
@@ -147,6 +152,8 @@ const variables: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ORION_HUB_RATE_LIMITS_BURST_LINES: ["rateLimits", "burstLines"],
   ORION_HUB_RATE_LIMITS_BYTES_PER_SECOND: ["rateLimits", "bytesPerSecond"],
   ORION_HUB_RATE_LIMITS_BURST_BYTES: ["rateLimits", "burstBytes"],
+  ORION_HUB_MIN_FREE_BYTES: ["minFreeBytes"],
+  ORION_HUB_REDACTION_OFF: ["redaction", "off"],
   ORION_HUB_RETENTION_LOGS_DAYS: ["retention", "logs", "days"],
   ORION_HUB_RETENTION_LOGS_BYTES: ["retention", "logs", "bytes"],
   ORION_HUB_RETENTION_METRICS_RAW_DAYS: ["retention", "metrics", "rawDays"],

@@ -1,7 +1,8 @@
 /** What the hub answers to people and pages. */
-import { agentEvent } from "./event.ts";
+import { serverEvent } from "./event.ts";
 import { containerStatus, heartbeat, scriptStatus } from "./heartbeat.ts";
 import { levels, logEntry } from "./log.ts";
+import { polledReport, sshWatch } from "./polled.ts";
 import { serverNotice } from "./project.ts";
 import { z } from "./schema.ts";
 
@@ -25,7 +26,10 @@ export const agentStatus = z.object({
   status: z.enum(["connected", "disconnected"]),
   version: z.nullable(z.string()),
   lastSeen: z.nullable(z.iso.datetime()),
+  /** what its figures come from now; null: nothing */
   transport: z.nullable(z.enum(["agent", "ssh"])),
+  /** while its agent is silent and it has SSH details */
+  ssh: z.optional(sshWatch),
 });
 export type AgentStatus = z.infer<typeof agentStatus>;
 
@@ -41,6 +45,8 @@ export const server = z.object({
   notices: z.array(serverNotice),
   /** the newest heartbeat, null before the first */
   latest: z.nullable(heartbeat),
+  /** what was last read over SSH, while its figures come from there */
+  polled: z.optional(polledReport),
 });
 export type Server = z.infer<typeof server>;
 
@@ -55,7 +61,14 @@ export type StoredEntry = z.infer<typeof storedEntry>;
 export const logsPage = z.object({ entries: z.array(storedEntry), cursor: z.nullable(z.string()) });
 export type LogsPage = z.infer<typeof logsPage>;
 
-export const storedEvent = z.object({ id: z.string(), serverId: z.string(), hostname: z.string(), event: agentEvent });
+export const storedEvent = z.object({
+  id: z.string(),
+  serverId: z.string(),
+  hostname: z.string(),
+  event: serverEvent,
+  /** of a crash: the fingerprint of the error that led to it, once that is known (lists only) */
+  error: z.optional(z.string()),
+});
 export type StoredEvent = z.infer<typeof storedEvent>;
 export const eventsPage = z.object({ events: z.array(storedEvent), cursor: z.nullable(z.string()) });
 export type EventsPage = z.infer<typeof eventsPage>;

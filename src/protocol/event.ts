@@ -96,3 +96,51 @@ export const postedEvent = z.intersection(
   z.object({ seq: z.optional(z.number().check(z.nonnegative(), z.multipleOf(1))) }),
 );
 export type PostedEvent = z.infer<typeof postedEvent>;
+
+/** What the hub itself notices of an agent. */
+const agentTurns = [
+  z.object({
+    type: z.literal("agent.silent"),
+    /** when the hub gave up waiting for it */
+    at,
+    /** its last report */
+    since: at,
+    version: z.nullable(z.string()),
+    /** who watches the server instead: the hub over SSH, or nobody, because it has no SSH details */
+    watch: z.nullable(z.literal("ssh")),
+  }),
+  z.object({
+    type: z.literal("agent.back"),
+    at,
+    /** its last report before it fell silent */
+    since: at,
+    version: z.nullable(z.string()),
+  }),
+] as const;
+
+/** What the hub notices while it watches a server over SSH. */
+const watchTurns = [
+  z.object({ type: z.literal("watch.failed"), at, problem: z.string() }),
+  /** it goes on after it failed */
+  z.object({ type: z.literal("watch.restored"), at }),
+] as const;
+
+export const watchEvent = z.discriminatedUnion("type", [...watchTurns]);
+export type WatchEvent = z.infer<typeof watchEvent>;
+
+/** Events that no agent sends. */
+export const hubEvent = z.discriminatedUnion("type", [...agentTurns, ...watchTurns]);
+export type HubEvent = z.infer<typeof hubEvent>;
+
+/** Everything that can have happened to a server. */
+export const serverEvent = z.union([agentEvent, hubEvent]);
+export type ServerEvent = z.infer<typeof serverEvent>;
+
+/** The script that an event happened to, or what the lines of the container are filed under; null: the agent. */
+export function subjectOf(event: ServerEvent): string | null {
+  if ("script" in event) return event.script;
+  return "container" in event ? event.source : null;
+}
+
+/** An event on its way into the store. */
+export type DeliveredEvent = ServerEvent & { readonly seq?: number | undefined };

@@ -5,16 +5,40 @@ import { z } from "./schema.ts";
 
 const at = z.iso.datetime();
 
+const retentionDays = z.number().check(z.positive(), z.maximum(36_500));
+const retentionBytes = z.number().check(z.multipleOf(1), z.minimum(1024 * 1024), z.maximum(Number.MAX_SAFE_INTEGER));
+
+/** How long a project's logs and events are kept, and how many bytes of logs; null: as the hub has it. */
+export const projectRetention = z.object({ days: z.nullable(retentionDays), bytes: z.nullable(retentionBytes) });
+export type ProjectRetention = z.infer<typeof projectRetention>;
+
 export const project = z.object({
   id: z.string(),
   name: z.string(),
   createdAt: at,
   servers: z.number(),
   sources: z.number(),
+  retention: projectRetention,
+  /** what the hub keeps of projects that say nothing else; `bytes` is of all projects together */
+  hubRetention: z.object({ days: z.number(), bytes: z.number() }),
 });
 export type Project = z.infer<typeof project>;
 export const projectsPage = z.object({ projects: z.array(project), cursor: z.nullable(z.string()) });
 export const projectRequest = z.object({ name: displayName });
+/** What is left out stays as it is. */
+export const projectChange = z
+  .object({
+    name: z.optional(displayName),
+    retention: z.optional(
+      z.object({ days: z.optional(z.nullable(retentionDays)), bytes: z.optional(z.nullable(retentionBytes)) }),
+    ),
+  })
+  .check(
+    z.refine(
+      ({ name, retention }) => name !== undefined || retention !== undefined,
+      "must have a name, a retention, or both",
+    ),
+  );
 
 /** Something that logs under its own name: an application, with or without an agent beside it. */
 export const source = z.object({

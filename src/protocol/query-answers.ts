@@ -1,6 +1,7 @@
 /** What searches of log entries are asked with over HTTP, and what they answer. */
 import { logFilter, logsPage, storedEntry } from "./api.ts";
 import { streams } from "./log.ts";
+import { metricMark } from "./metrics.ts";
 import { z } from "./schema.ts";
 
 const whole = (least: number, most: number) =>
@@ -15,11 +16,23 @@ export const logSelection = z.extend(logFilter, { stream: z.optional(z.enum(stre
 /** Milliseconds after which the answer is what was found until then. */
 const budget = z._default(whole(1, searchBudgetMs.most), searchBudgetMs.usual);
 
+/** `marks=true`: with the events of the same servers and sources. */
+const withMarks = z._default(z.enum(["true", "false"]), "false");
+
+/** Something that happened to a server, script or container in the stretch of an answer. */
+export const logMark = z.extend(metricMark, { serverId: z.string() });
+export type LogMark = z.infer<typeof logMark>;
+
+/** Oldest first; `marksCut`: there were more, and these are the newest. */
+export const logMarks = z.object({ marks: z.array(logMark), marksCut: z.boolean() });
+export type LogMarks = z.infer<typeof logMarks>;
+
 export const logSearch = z.extend(logSelection, {
   order: z._default(z.enum(["newest", "oldest"]), "newest"),
   limit: z._default(whole(1, 1000), 100),
   cursor: z.optional(z.string().check(z.regex(/^-?\d{1,16}\.\d{1,16}$/, "is not one that this hub gave out"))),
   budget,
+  marks: withMarks,
 });
 
 /**
@@ -29,6 +42,8 @@ export const logSearch = z.extend(logSelection, {
 export const searchPage = z.extend(logsPage, {
   stoppedEarly: z.nullable(z.enum(["time", "memory"])),
   damaged: z.number(),
+  marks: z.optional(logMarks.shape.marks),
+  marksCut: z.optional(logMarks.shape.marksCut),
 });
 export type SearchPage = z.infer<typeof searchPage>;
 
@@ -47,10 +62,14 @@ export const searchEnd = z.object({
 });
 export type SearchEnd = z.infer<typeof searchEnd>;
 
-/** A line of `application/x-ndjson`: one of these members. The last line has `end`, or `problem` when it failed. */
+/**
+ * A line of `application/x-ndjson`: one of these members. The last line has `end`, or `problem` when it failed. Marks come
+ * before the end.
+ */
 export const searchLine = z.union([
   z.object({ entry: storedEntry }),
   z.object({ progress: searchProgress }),
+  z.object({ marks: logMarks }),
   z.object({ end: searchEnd }),
   z.object({ problem: z.string() }),
 ]);
@@ -60,6 +79,7 @@ export const histogramQuery = z.extend(logSelection, {
   /** seconds; chosen so that there are at most 200 buckets when left out */
   step: z.optional(z.coerce.number().check(z.minimum(0.001), z.maximum(366 * 86_400))),
   budget,
+  marks: withMarks,
 });
 
 /** Entries per level and step; levels without entries are left out. `partial`: it took too long to count all. */
@@ -69,6 +89,8 @@ export const histogramAnswer = z.object({
   buckets: z.array(z.object({ at: z.iso.datetime(), counts: z.record(z.string(), z.number()) })),
   total: z.number(),
   partial: z.boolean(),
+  marks: z.optional(logMarks.shape.marks),
+  marksCut: z.optional(logMarks.shape.marksCut),
 });
 export type HistogramAnswer = z.infer<typeof histogramAnswer>;
 

@@ -35,13 +35,16 @@ const maxShared = 6;
 /** Parentheses inside one another. */
 const maxDepth = 30;
 
-/** Checks and reads an expression. Flags are of `imsu`. Never throws. */
-export function parseRegex(source: string, flags: string): ParsedRegex {
+/**
+ * Checks and reads an expression. Flags are of `imsu`. Never throws.
+ * @param most parts that may share text with what follows them
+ */
+export function parseRegex(source: string, flags: string, most: number = maxShared): ParsedRegex {
   try {
     // the engine has the last word on what is an expression
     void new RegExp(source, flags);
     const node = createReader(source, flags).read();
-    const problem = slowness(node);
+    const problem = slowness(node, most);
     return problem === undefined ? { node } : { problem };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -276,12 +279,12 @@ function startOf(node: RegexNode): Start {
 }
 
 /** Why an expression could take forever, or nearly; undefined: it can't. */
-function slowness(node: RegexNode): string | undefined {
+function slowness(node: RegexNode, most: number): string | undefined {
   if (isAmbiguous(node, 0n, false)) {
     return "this expression could take forever: it repeats something that can match the same text in several ways";
   }
-  if (shared(node, 0n) > maxShared) {
-    return `this expression could take forever: more than ${maxShared} of its parts can share the same text in several ways`;
+  if (shared(node, 0n) > most) {
+    return `this expression could take forever: more than ${most} of its parts can share the same text in several ways`;
   }
   return undefined;
 }

@@ -16,6 +16,8 @@ import { systemClock } from "#src/lib/clock.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { parseQuery } from "#src/protocol/query-parser.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
+import { delivery } from "../hub/kit/delivery.ts";
+import { beginMs, createLines, hourMs } from "./store-lines.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -28,72 +30,22 @@ const { values: options } = parseArgs({
 const count = Number(options.lines);
 const runs = Number(options.runs);
 const server = "11111111-1111-4111-8111-111111111111";
-const endMs = Date.parse("2026-01-01T12:00:00Z");
-const hourMs = 3_600_000;
-
-/** Marsaglia's xorshift, 32 bits: the same lines every time. */
-function createRandom(): () => number {
-  let state = 2_463_534_242;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-const methods = ["GET", "GET", "GET", "GET", "GET", "POST", "PUT", "DELETE"];
-const agents = [
-  "Mozilla/5.0 (X11; Linux x64) Firefox/128.0",
-  "curl/8.5.0",
-  "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5)",
-  "Go-http-client/1.1",
-  "python-requests/2.31",
-  "Googlebot/2.1 (+http://www.google.com/bot.html)",
-];
-const statuses = [200, 200, 200, 200, 200, 200, 304, 301, 404, 403, 500, 502];
-
-function pathOf(n: number, random: () => number): string {
-  const id = random() % 100_000;
-  const hex = id.toString(16);
-  const known =
-    `/ /index.html /api/v1/users/${id} /api/v1/orders/${id}/items /static/js/app.${hex}.js /static/css/main.${hex}.css ` +
-    `/search?q=term${id}&page=2 /login /logout /img/products/${id}.webp /api/v2/metrics?host=h${id} /health`;
-  const paths = known.split(" ");
-  return paths[n % paths.length] ?? "/";
-}
+const endMs = beginMs + hourMs;
 
 async function fill(store: BlockStore): Promise<void> {
-  const random = createRandom();
+  const next = createLines(count);
   const batch = 2000;
   for (let from = 0; from < count; from += batch) {
-    const entries: LogEntry[] = [];
-    const times = new Float64Array(Math.min(batch, count - from));
-    for (let i = from; i < from + times.length; i++) {
-      const ms = endMs - hourMs + Math.floor((i * hourMs) / count);
-      const at = new Date(ms).toISOString();
-      const status = statuses[random() % statuses.length] ?? 200;
-      const ip = `${10 + (random() % 200)}.${random() % 256}.${random() % 64}.${random() % 256}`;
-      const request = `${methods[random() % methods.length]} ${pathOf(random(), random)} HTTP/1.1`;
-      const rare = i % 500_000 === 250_000 ? ` panic: needle-${i}-zebra` : "";
-      const message = `${ip} - - [01/Jan/2026:${at.slice(11, 19)} +0000] "${request}" ${status} ${random() % 50_000} "${agents[random() % agents.length]}" rt=${((random() % 2000) / 1000).toFixed(3)}${rare}`;
-      const level = status >= 500 ? "error" : status >= 400 ? "warn" : "info";
-      const source = `web${random() % 10}`;
-      entries.push({
-        seq: i + 1,
-        at,
-        source,
-        stream: "stdout",
-        level,
-        message,
-        ...(options.json ? { fields: { status } } : {}),
-      });
-      times[i - from] = ms;
-    }
-    const ndjson = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-    await store.append({ serverId: server, batchId: null, entries, times, ndjson, zstd: null });
+    const lines = next(from, Math.min(count, from + batch));
+    const entries = options.json ? lines.map(withStatus) : lines;
+    await store.append(delivery(server, entries));
   }
   await store.compact();
+}
+
+function withStatus(entry: LogEntry): LogEntry {
+  const status = Number(/" (\d{3}) /.exec(entry.message)?.[1]);
+  return { ...entry, fields: { status } };
 }
 
 const nothing: LogSelection = {
@@ -143,7 +95,9 @@ async function main(): Promise<void> {
   const folder = options.dir ?? mkdtempSync(join(tmpdir(), "orion-search-"));
   mkdirSync(folder, { recursive: true });
   const filled = existsSync(join(folder, "logs.db"));
-  const store = await openBlockStore(folder, systemClock, (error) => console.error(error));
+  // what is a day old would be pressed harder
+  const clock = { ...systemClock, now: () => endMs };
+  const store = await openBlockStore(folder, clock, (error) => console.error(error));
   try {
     if (!filled) {
       const started = performance.now();

@@ -18,9 +18,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { readEntries } from "#src/hub/api/intake/ndjson.ts";
 import { openBlocks } from "#src/hub/store/blocks/blocks.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { parseInstant } from "#src/lib/instant.ts";
+import { release } from "#src/protocol/columns/release.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { report } from "./hub-process.ts";
 import { cpuSeconds, forgetPeak, peakMiB, rounded } from "./process.ts";
@@ -46,7 +48,7 @@ function make(deliveries: string, flat: string, total: number): void {
   closeSync(plain);
 }
 
-type Delivery = { readonly ndjson: Uint8Array; readonly zstd: Uint8Array; readonly entries: LogEntry[] };
+type Delivery = { readonly ndjson: Uint8Array; readonly zstd: Uint8Array };
 
 function* read(file: string): Generator<Delivery> {
   const input = openSync(file, "r");
@@ -58,7 +60,7 @@ function* read(file: string): Generator<Delivery> {
     readSync(input, zstd, 0, zstd.length, at + 4);
     at += 4 + zstd.length;
     const ndjson = Bun.zstdDecompressSync(zstd);
-    yield { ndjson, zstd, entries: Bun.JSONL.parse(ndjson) as LogEntry[] };
+    yield { ndjson, zstd };
   }
   closeSync(input);
 }
@@ -67,9 +69,12 @@ type Measured = { readonly lines: number; readonly bytes: number };
 
 /** What is measured, each in a process of its own. */
 const measures: Readonly<Record<string, (file: string, folder: string) => Promise<Measured>>> = {
-  async "reading deliveries"(file) {
+  async "inflating and reading"(file) {
     let lines = 0;
-    for (const { entries } of read(file)) lines += entries.length;
+    for (const { ndjson, zstd } of read(file)) {
+      lines += readEntries(ndjson, zstd).columns.count;
+      release(ndjson);
+    }
     return { lines, bytes: 0 };
   },
   async blocks(file, folder) {
@@ -81,10 +86,11 @@ const measures: Readonly<Record<string, (file: string, folder: string) => Promis
     let lines = 0;
     // a few deliveries come at once, as from several agents, and share a commit
     const waiting: Promise<unknown>[] = [];
-    for (const { ndjson, zstd, entries } of read(file)) {
-      const times = Float64Array.from(entries, (entry) => parseInstant(entry.at));
-      waiting.push(store.append({ serverId: "bench", batchId: null, entries, times, ndjson, zstd }));
-      lines += entries.length;
+    for (const { ndjson, zstd } of read(file)) {
+      const batch = readEntries(ndjson, zstd);
+      release(ndjson);
+      waiting.push(store.append({ serverId: "bench", batchId: null, ...batch }));
+      lines += batch.columns.count;
       if (waiting.length >= 4) await Promise.all(waiting.splice(0));
     }
     await Promise.all(waiting);
@@ -100,7 +106,8 @@ const measures: Readonly<Record<string, (file: string, folder: string) => Promis
     database.run("CREATE INDEX by_source ON lines (source, ms)");
     const insert = database.prepare("INSERT INTO lines (source, ms, level, message) VALUES (?, ?, ?, ?)");
     let lines = 0;
-    for (const { entries } of read(file)) {
+    for (const { ndjson } of read(file)) {
+      const entries = Bun.JSONL.parse(ndjson) as LogEntry[];
       database.run("BEGIN");
       for (const entry of entries) insert.run(entry.source, parseInstant(entry.at), entry.level, entry.message);
       database.run("COMMIT");
@@ -161,7 +168,7 @@ function main(): void {
     if (!existsSync(flat)) make(deliveries, flat, total);
     rmSync(join(folder, "logs.db"), { force: true });
     rmSync(join(folder, "rows.db"), { force: true });
-    const parsed = inProcess("reading deliveries", deliveries, folder);
+    const parsed = inProcess("inflating and reading", deliveries, folder);
     const blocks = inProcess("blocks", deliveries, folder);
     const rows = inProcess("sqlite rows", deliveries, folder);
     const zstd = Bun.spawnSync({ cmd: ["zstd", "-3", "-q", "-f", "-k", flat] });

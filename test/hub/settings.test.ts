@@ -14,6 +14,8 @@ const defaults = {
   adminEmail: null,
   adminPasswordFile: null,
   oidc: null,
+  minFreeBytes: null,
+  redaction: { off: [], patterns: [] },
   rateLimits: {
     linesPerSecond: 50_000,
     burstLines: 200_000,

@@ -1,7 +1,6 @@
 /** Whose lines are read. Pure. */
 import type { ContainerLogs } from "#src/protocol/config.ts";
-
-import type { Container } from "./inspect.ts";
+import type { Container } from "#src/protocol/container-inspect.ts";
 
 /** A choice for a config; `own` is the container that the agent itself runs in, which would read what it writes. */
 export function createChoice(

@@ -1,8 +1,8 @@
 /** What is said of a container that dies, runs out of memory or changes its health; with its last lines, once they are read. */
 import { type Clock, timestamp } from "#src/lib/clock.ts";
+import type { Container } from "#src/protocol/container-inspect.ts";
 
 import { type Omens, causeOfDeath, noOmens } from "./deaths.ts";
-import type { Container } from "./inspect.ts";
 import type { EventPort, LinesPort } from "./ports.ts";
 import type { Reader } from "./reader.ts";
 

@@ -4,13 +4,13 @@
  */
 import { type Clock, timestamp } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import { type Container, readContainer } from "#src/protocol/container-inspect.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { check, z } from "#src/protocol/schema.ts";
 
 import { asksToEnd, noOmens } from "./deaths.ts";
 import type { Engine, EngineStream } from "./engine.ts";
 import { type Happening, createLineCutter, eventsPath, readHappening } from "./happening.ts";
-import { type Container, readContainer } from "./inspect.ts";
 import { type Entry, createNews, lastLines } from "./news.ts";
 import type { EventPort, LinesPort, LogPort } from "./ports.ts";
 import { type Reader, createReader } from "./reader.ts";

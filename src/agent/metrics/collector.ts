@@ -21,8 +21,3 @@ export type Collector<T> = {
   /** Starts a series of readings; shares and rates of a reading are since the one before in the same series. */
   readonly open: () => () => Reading<T>;
 };
-
-/** Shares are given to a hundredth of a percent: more digits would only fill the wire. */
-export function percent(share: number): number {
-  return Math.round(Math.min(100, Math.max(0, share)) * 100) / 100;
-}

@@ -1,10 +1,11 @@
 /** CPU: the busy share since the reading before, and how many cores are online. */
 import type { SystemMetrics } from "#src/protocol/heartbeat.ts";
 import { cpuShare } from "#src/procfs/cpu-share.ts";
+import { percent } from "#src/procfs/percent.ts";
 import { value } from "#src/procfs/reading.ts";
 import type { CpuTicks } from "#src/procfs/stat.ts";
 import { parseStat } from "#src/procfs/stat.ts";
-import { type Collector, type World, percent } from "./collector.ts";
+import type { Collector, World } from "./collector.ts";
 import { readParsed } from "./text-files.ts";
 
 type Cpu = SystemMetrics["cpu"];

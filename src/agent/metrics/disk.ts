@@ -2,10 +2,11 @@
 import { type StatsFs, statfs, statfsSync } from "node:fs";
 import type { Clock } from "#src/lib/clock.ts";
 import type { SystemMetrics } from "#src/protocol/heartbeat.ts";
+import { diskUsage } from "#src/procfs/disk-usage.ts";
 import { filesystemTypeAt } from "#src/procfs/mountinfo.ts";
 import { type Reading, absent, failed, value } from "#src/procfs/reading.ts";
 import { errnoOf, reasonOf } from "#src/protocol/fault.ts";
-import { type Collector, type World, percent } from "./collector.ts";
+import type { Collector, World } from "./collector.ts";
 import type { TextFiles } from "./text-files.ts";
 
 type Disk = SystemMetrics["disk"];
@@ -36,20 +37,11 @@ function readLocal(path: string): Reading<Disk> {
   }
 }
 
-/**
- * total: all blocks; used: blocks - free; usage: used / (used + what users other than root may still take), so that 100 %
- * is where programs fail, not where the blocks kept for root are gone too. The same as df(1) but for its rounding up.
- * Filesystems without blocks of their own, such as procfs, have no figures.
- */
 function figures(path: string, stats: StatsFs & { readonly frsize?: number }): Reading<Disk> {
   // blocks are counted in fragments, statvfs(3); only FUSE ever tells a bsize of another size
-  const unit = stats.frsize !== undefined && stats.frsize > 0 ? stats.frsize : stats.bsize;
-  const total = stats.blocks * unit;
-  const used = Math.max(0, stats.blocks - stats.bfree) * unit;
-  // a filesystem that is filled into root's share may tell a negative number, as an unsigned one
-  const open = stats.bavail > stats.bfree ? 0 : stats.bavail * unit;
-  if (!(total > 0)) return absent;
-  return value({ path, total, used, usage: used + open > 0 ? percent((used / (used + open)) * 100) : null });
+  const unitBytes = stats.frsize !== undefined && stats.frsize > 0 ? stats.frsize : stats.bsize;
+  const usage = diskUsage({ unitBytes, blocks: stats.blocks, free: stats.bfree, available: stats.bavail });
+  return usage === undefined ? absent : value({ path, ...usage });
 }
 
 function refused(path: string, error: unknown): Reading<never> {

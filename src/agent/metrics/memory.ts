@@ -1,8 +1,9 @@
 /** Memory of the host. */
 import type { SystemMetrics } from "#src/protocol/heartbeat.ts";
 import { parseMeminfo } from "#src/procfs/meminfo.ts";
+import { percent } from "#src/procfs/percent.ts";
 import { value } from "#src/procfs/reading.ts";
-import { type Collector, type World, percent } from "./collector.ts";
+import type { Collector, World } from "./collector.ts";
 import { readParsed } from "./text-files.ts";
 
 export function createMemoryCollector({ procPath, files }: World): Collector<SystemMetrics["memory"]> {

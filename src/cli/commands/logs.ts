@@ -28,6 +28,7 @@ export const logs = command({
       description: "how many of the newest lines to begin with (100)",
     },
     since: { type: "string", valueHint: "time", description: "nothing older: 30s, 10m, 1h, 2d, or an RFC 3339 time" },
+    until: { type: "string", valueHint: "time", description: "with --hub: nothing younger, written likewise" },
     level: {
       type: "enum",
       options: ["debug", "info", "warn", "error", "fatal"],
@@ -47,6 +48,13 @@ export const logs = command({
     hub: { type: "boolean", description: "of the whole project, from the hub (see orion login)" },
     server: { type: "string", valueHint: "server", description: "with --hub: only this server's (hostname or id)" },
     project: { type: "string", valueHint: "project", description: "with --hub: only this project's (name or id)" },
+    count: { type: "boolean", description: "with --hub: how many there are over time, not the entries" },
+    top: { type: "string", valueHint: "field", description: "with --hub: the most frequent values of a field" },
+    around: {
+      type: "string",
+      valueHint: "id",
+      description: "with --hub: what its source logged around this entry (--json has ids)",
+    },
   },
   about: "Reads what this host's daemon keeps; with --hub what the hub has of all servers and sources.",
   examples: [
@@ -54,16 +62,19 @@ export const logs = command({
     "orion logs odoo --since 10m        (a container, by its name or the beginning of its id)",
     "orion logs --since 1h --level error --json | jq .entries[].message",
     "orion logs --hub --server web-1 --grep timeout -f",
+    "orion logs --hub --query 'status>=500' --since 1h --top path",
   ],
   async run({ args, session }): Promise<ExitCode> {
     const follow = args.follow === true;
     if (args.hub === true) {
       const { hubLogs } = await import("../hub/logs.ts");
-      const { name, lines, since, level, grep, query, server, project } = args;
-      return await hubLogs({ name, lines, since, level, grep, query, server, project, follow }, session);
+      const { name, lines, since, until, level, grep, query, server, project, top, around } = args;
+      const wanted = { name, lines, since, until, level, grep, query, server, project, follow };
+      return await hubLogs({ ...wanted, count: args.count === true, top, around }, session);
     }
-    if (args.server !== undefined || args.project !== undefined || args.query !== undefined)
-      throw usageFault("--query, --server and --project are for logs of the hub", "Add --hub");
+    const ofHub = ["until", "query", "server", "project", "count", "top", "around"] as const;
+    const given = ofHub.find((name) => args[name] !== undefined && args[name] !== false);
+    if (given !== undefined) throw usageFault(`--${given} is for logs of the hub`, "Add --hub");
     const request = {
       cmd: "logs" as const,
       lines: args.lines === undefined ? 100 : parseWhole("-n", args.lines, 0, mostLines),

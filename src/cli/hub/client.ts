@@ -14,7 +14,7 @@ import { unreachable } from "./trouble.ts";
 const answerWithinMs = 30_000;
 
 export type Ask = {
-  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `/api/servers` */
   readonly path: string;
   /** values that are undefined are left out */

@@ -31,6 +31,7 @@ export function renderServers(
   ];
   const rows = servers.map((server) => {
     const { agent, latest, notices } = server;
+    const system = newestOf(server)?.system;
     const scripts = latest?.scripts ?? [];
     const up = scripts.filter(({ state }) => state === "running").length;
     return [
@@ -39,8 +40,8 @@ export function renderServers(
       ...(several ? [harmless(projectName(projects, server.projectId), false)] : []),
       statusWord(agent, paint),
       agent.version ?? "-",
-      percent(agent.status === "connected" ? latest?.system.cpu.usage : null),
-      percent(agent.status === "connected" ? latest?.system.memory.usage : null),
+      percent(agent.transport === null ? null : system?.cpu.usage),
+      percent(agent.transport === null ? null : system?.memory.usage),
       latest === null ? "-" : `${up}/${scripts.length}`,
       [
         ...(agent.status === "connected" ? [] : [lastSeen(agent, now)]),
@@ -54,12 +55,13 @@ export function renderServers(
 /** All that is known of one server. */
 export function renderServer(server: Server, project: string, paint: Paint, now: number): string {
   const { agent, latest, notices } = server;
-  const system = latest?.system;
+  const system = newestOf(server)?.system;
   const lines: [string, string | undefined][] = [
     ["id", server.id],
     ["project", project],
     ["agent", `${statusWord(agent, paint)}${agent.version === null ? "" : `, version ${agent.version}`}`],
     ["last seen", agent.lastSeen === null ? "never" : ago(agent.lastSeen, now)],
+    ["over SSH", agent.ssh === undefined ? undefined : overSsh(agent.ssh, now)],
     ["token used", server.tokenLastUsedAt === null ? "never" : ago(server.tokenLastUsedAt, now)],
     ["registered", ago(server.createdAt, now)],
     ["up", system === undefined ? undefined : duration(system.uptime)],
@@ -80,8 +82,17 @@ export function renderServer(server: Server, project: string, paint: Paint, now:
   return `${[paint("bold", harmless(server.hostname, false)), ...body, ...(scripts.length === 0 ? [] : ["", ...scripts])].join("\n")}\n`;
 }
 
-export const statusWord = ({ status }: AgentStatus, paint: Paint): string =>
-  paint(status === "connected" ? "green" : "red", status);
+/** What its figures are of: the agent's report, or what was read over SSH while it is silent. */
+const newestOf = ({ latest, polled }: Server) => polled ?? latest;
+
+export const statusWord = ({ status, transport }: AgentStatus, paint: Paint): string =>
+  `${paint(status === "connected" ? "green" : "red", status)}${transport === "ssh" ? paint("yellow", ", watched over SSH") : ""}`;
+
+/** When it was read last, and what is wrong or missing. */
+export function overSsh({ lastPolled, problem }: NonNullable<AgentStatus["ssh"]>, now: number): string {
+  const read = lastPolled === null ? "not read yet" : `read ${ago(lastPolled, now)}`;
+  return problem === null ? read : `${read}: ${harmless(problem, false)}`;
+}
 
 export const lastSeen = ({ lastSeen: at }: AgentStatus, now: number): string =>
   at === null ? "never seen" : `seen ${ago(at, now)}`;

@@ -9,7 +9,7 @@ import { CliFault, exitCodes } from "../exit.ts";
 import type { HubClient } from "./client.ts";
 
 /** What is asked of the hub; what is undefined is left out. */
-export type Filter = Readonly<Record<Exclude<keyof LogFilter, "to">, string | undefined>>;
+export type Filter = Readonly<Record<keyof LogFilter, string | undefined>>;
 
 export type TailReader = {
   /** Once, when the tail has begun: everything after `position` comes. */
@@ -119,8 +119,10 @@ const isConnectionError = (error: unknown): boolean =>
 function parseEvent(block: string): SentEvent[] {
   const lines = block.split("\n").filter((line) => line !== "" && !line.startsWith(":"));
   const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
-  const [name, data] = [field("event"), field("data")];
-  return name === undefined || data === undefined ? [] : [{ name, data, id: field("id") }];
+  const [name, data, id] = [field("event"), field("data"), field("id")];
+  if (name !== undefined && data !== undefined) return [{ name, data, id }];
+  // nothing was for us up to this place: from here it goes on after a break
+  return id === undefined ? [] : [{ name: "place", data: "", id }];
 }
 
 /** Ends early, without an error, when `signal` is aborted. */

@@ -175,3 +175,12 @@ export async function readJson<S extends z.core.$ZodType>(request: Request, sche
   }
   return check(schema, value, "the body");
 }
+
+/** The same, where nothing at all means that nothing is asked for in particular. */
+export async function readOptionalJson<S extends z.core.$ZodType>(
+  request: Request,
+  schema: S,
+): Promise<z.core.output<S>> {
+  const empty = request.body === null || request.headers.get("content-length") === "0";
+  return empty ? check(schema, {}, "the body") : await readJson(request, schema);
+}

@@ -1,21 +1,22 @@
 /** What the routes need from the rest of the hub. */
 import type { Cancel } from "#src/lib/clock.ts";
 import type { Scope } from "#src/protocol/access.ts";
-import type { AgentStatus, EventsPage, LogFilter, LogsPage, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
+import type { AgentStatus, EventsPage, StoredEvent } from "#src/protocol/api.ts";
 import type { AuditEntry, AuditPage } from "#src/protocol/audit.ts";
 import type { PostedEvent } from "#src/protocol/event.ts";
-import type { LogEntry } from "#src/protocol/log.ts";
+import type { LogColumns } from "#src/protocol/log-columns.ts";
 import type { Registration, ServerNotice } from "#src/protocol/project.ts";
 import type { PersonCaller } from "./caller.ts";
 
 export type Appended = { readonly accepted: number; readonly duplicates: number };
 
-/** Checked entries with the bytes they came in; see `ndjson.ts`. */
+/** Checked entries; see intake/ndjson.ts. */
 export type EntryBatch = {
-  readonly entries: readonly LogEntry[];
-  readonly times: Float64Array;
-  readonly ndjson: Uint8Array | null;
+  readonly columns: LogColumns;
+  /** the same entries as NDJSON in zstd, when they came that way and none was changed since */
   readonly zstd: Uint8Array | null;
+  /** size of the entries as JSON, for figures */
+  readonly bytes: number;
 };
 
 /** Whose entries and events may be seen: ids of servers and sources; null: everybody's. */
@@ -28,21 +29,6 @@ export type Logs = {
   append(batch: EntryBatch & Origin): Promise<Appended>;
   /** The highest number stored of a server or source; -1: none. */
   lastSeq(serverId: string): number;
-  search(
-    search: Omit<LogFilter, "project"> & {
-      readonly scope: Visible;
-      readonly limit: number;
-      readonly before: string | null;
-    },
-    signal?: AbortSignal,
-  ): Promise<LogsPage>;
-  after(
-    position: number,
-    filter: Omit<LogFilter, "project"> & { readonly scope: Visible },
-    limit: number,
-  ): { readonly entries: readonly StoredEntry[]; readonly position: number };
-  head(): number;
-  onAppend(listener: () => void): Cancel;
   readonly waiting: () => number;
 };
 
@@ -51,7 +37,12 @@ export type Events = {
   events(search: {
     readonly scope: Visible;
     readonly serverId: string | null;
-    readonly type: string | null;
+    readonly types: readonly string[] | null;
+    /** a script, or what the lines of a container are filed under */
+    readonly source: string | null;
+    /** milliseconds since the epoch, from <= at < to */
+    readonly fromMs: number | null;
+    readonly toMs: number | null;
     readonly limit: number;
     readonly before: string | null;
   }): Promise<EventsPage>;
@@ -112,6 +103,8 @@ export type Servers<View extends ServerView = ServerView> = {
   /** By hostname, then project. */
   all(): readonly View[];
   status(server: View): AgentStatus;
+  /** What was last read over SSH, as JSON (protocol/polled.ts), while its figures come from there; else null. */
+  polled(server: View): string | null;
   notices(server: View): readonly ServerNotice[];
   /** Tells which server has changed: a report, a token, silence, or its end. */
   onChange(listener: (id: string) => void): Cancel;
@@ -126,7 +119,11 @@ export type ProjectView = {
   readonly organizationId: string | null;
   readonly name: string;
   readonly createdAtMs: number;
+  /** how long and how many bytes of logs it keeps; null: as the hub has it */
+  readonly retention: Retention;
 };
+
+export type Retention = { readonly days: number | null; readonly bytes: number | null };
 
 export type SourceView = {
   readonly id: string;
@@ -146,7 +143,8 @@ export type Projects = {
   get(id: string): ProjectView | undefined;
   /** Rejects with a Fault `conflict` when the organization has one of that name. */
   create(organizationId: string, name: string): Promise<ProjectView>;
-  rename(id: string, name: string): Promise<ProjectView>;
+  /** Changes what is given. Rejects with a Fault `conflict` likewise. */
+  change(id: string, change: { readonly name?: string; readonly retention?: Retention }): Promise<ProjectView>;
   /** With its sources. Whether servers are left in it is for the caller to see to. */
   remove(id: string): Promise<void>;
   /** By name. */

@@ -2,7 +2,7 @@
 import type { z } from "#src/protocol/schema.ts";
 import type { AgentCaller, Caller, EnrolmentCaller, MemberCaller, PersonCaller, SourceCaller } from "./caller.ts";
 
-export type Method = "GET" | "POST" | "PATCH" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** Who may call a route, and as whom its handler sees the caller. */
 export type Callers = {

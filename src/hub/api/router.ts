@@ -34,7 +34,7 @@ const noParams = {};
 const reads: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 /** What a page's document may refer to. */
 const pageFile = /^\/[^/]+\.(?:js|css|svg|png|ico|woff2)$/;
-const methods: readonly Method[] = ["GET", "POST", "PATCH", "DELETE"];
+const methods: readonly Method[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 /** HEAD is answered by GET. */
 export function createRouter({ routes, serve, page, lost }: RouterWorld) {

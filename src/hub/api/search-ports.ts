@@ -1,6 +1,7 @@
 /** What the routes of searches need from the store of log entries. */
 import type { Cancel } from "#src/lib/clock.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 
 export type EntrySearch = LogSelection & {
@@ -56,7 +57,14 @@ export type LogSearches = {
 
 /** Entries in order of arrival, for those who follow them. */
 export type Arrivals = {
-  after(position: number, limit: number): { readonly entries: readonly StoredEntry[]; readonly position: number };
+  /** The position of the newest entry: positions count entries in the order of their arrival, from 1. */
   head(): number;
-  onAppend(listener: () => void): Cancel;
+  /** Tells of entries when they are durable. Their columns are the listener's for the call only, unless it copies them. */
+  onArrival(listener: (arrived: Arrived) => void): Cancel;
+  /** Those after a position and up to another; what is gone is left out. Each is good until the next is asked for. */
+  arrivalsAfter(position: number, upTo: number): AsyncIterable<Arrived>;
+  /** Makes the test of a selection, but for its scope: indexes of the entries that it lets through, rising. */
+  arrivalTest(selection: LogSelection): (arrived: Arrived) => Uint32Array;
+  /** One of them as JSON text. */
+  arrivedText(arrived: Arrived, index: number): string;
 };

@@ -10,8 +10,8 @@ const recheckEveryMs = 10_000;
 
 /** One side of a stream: what comes next. */
 export type Feed = {
-  /** Text to send now, or undefined when there is nothing. Called again after `wait` resolves. */
-  next(): string | undefined;
+  /** Text (or its bytes) to send now, or undefined when there is nothing. Called again after `wait` resolves. */
+  next(): string | Uint8Array | undefined;
   /** Resolves when `next` may have something. */
   wait(): Promise<void>;
   close(): void;
@@ -81,7 +81,7 @@ export function createStreams({
             while (!over.signal.aborted) {
               const text = feed.next() ?? (await quiet(feed.wait(), over.signal, silentUntil));
               if (text === undefined || over.signal.aborted) continue;
-              controller.enqueue(encoder.encode(text));
+              controller.enqueue(typeof text === "string" ? encoder.encode(text) : text);
               return;
             }
             if (!cancelled) controller.close();

@@ -9,6 +9,7 @@ import { organization } from "better-auth/plugins/organization";
 import { twoFactor } from "better-auth/plugins/two-factor";
 import type { BetterAuthOptions, DBAdapter } from "better-auth";
 
+import { version } from "#src/protocol/version.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { createLane } from "./lane.ts";
 import { createUserCode } from "./user-code.ts";
@@ -119,6 +120,7 @@ export async function openEngine({ database, secret, secure, log }: EngineWorld)
   try {
     const stored = { ...options, database: { db: database.db, type: database.type, transaction: true } };
     const tables = await getMigrations(stored as BetterAuthOptions);
+    if (tables.toBeCreated.length + tables.toBeAdded.length > 0) database.backUp?.(version);
     await tables.runMigrations();
     const adapter = sealTwoFactor(tellFailures(await getAdapter(stored as BetterAuthOptions), database.faultOf), vault);
     const databaseHooks = {

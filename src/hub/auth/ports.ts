@@ -7,6 +7,8 @@ import type { Fault } from "#src/protocol/fault.ts";
 export type AuthDatabase = {
   readonly db: unknown;
   readonly type: "sqlite";
+  /** copies it before its tables are changed for a version; throws a Fault when there is no room for that */
+  readonly backUp?: (version: string) => void;
   /** what a failure of the database means */
   readonly faultOf: (error: unknown) => Fault;
 };

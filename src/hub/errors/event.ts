@@ -34,7 +34,7 @@ export type ErrorEvent = {
   readonly stream: string;
   /** of its first line, milliseconds since the epoch */
   readonly atMs: number;
-  /** position of its first and last line: order of arrival in the log store */
+  /** position of the line that it was recognised by and of its last: order of arrival in the log store */
   readonly firstPosition: number;
   readonly lastPosition: number;
   readonly level: Level;
@@ -42,7 +42,10 @@ export type ErrorEvent = {
   readonly kind: "traceback" | "message";
   /** which parser read it: `python`, `node`, `java`, … `text` */
   readonly format: string;
-  /** the outermost error (what the program reported) first, then what led to it; one at least */
+  /**
+   * the outermost error (what the program reported) first, then its causes one by one, then members and suppressed ones;
+   * one at least
+   */
   readonly parts: readonly ErrorPart[];
   readonly logger: string | null;
   /** Odoo's, Postgres's */
@@ -50,7 +53,7 @@ export type ErrorEvent = {
   /** thread or process, as printed */
   readonly thread: string | null;
   readonly release: string | null;
-  /** its lines as they were printed, oldest first */
+  /** its lines as they were printed, oldest first; what introduces it (code, a message) may stand before `firstPosition` */
   readonly lines: readonly string[];
   /** up to 20 lines of the same stream before it, oldest first */
   readonly before: readonly string[];

@@ -9,10 +9,13 @@ import { connectedWithinSeconds } from "#src/protocol/api.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { createChanges } from "./changes.ts";
 import { noticesOf } from "./notices.ts";
+import { createPendingTokens } from "./pending.ts";
 import type { Fleet, FleetWorld, ServerRecord } from "./port.ts";
+import { createPresence } from "./presence.ts";
 import { createRegistrar } from "./registrar.ts";
 import { createRoster } from "./roster.ts";
 import { createStrangers } from "./strangers.ts";
+import { createWatches } from "./watches.ts";
 
 export type { Fleet, ServerWithToken } from "./port.ts";
 
@@ -28,12 +31,14 @@ const saveWithinMs = 60_000;
 const serversAtOnce = 100;
 /** When a token was used for something else than a heartbeat, which most of them are. */
 const saveUsesWithinMs = 30_000;
-/** How often silence is looked for. */
-const sweepMs = 5000;
+/** How often silence is looked for at least; of ten thousand servers, that takes a millisecond. */
+const sweepMs = 1000;
 
-export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
+export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld): Fleet {
   const roster = createRoster();
   const strangers = createStrangers(() => clock.now());
+  const presence = createPresence(() => clock.now());
+  const watches = createWatches();
   const connected = new Set<string>();
   const listeners = new Set<(id: string) => void>();
   const mourners = new Set<(id: string) => void>();
@@ -76,6 +81,8 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
       const entry = roster.get(id);
       if (entry !== undefined && isConnected(entry)) connected.add(id);
       else connected.delete(id);
+      presence.look(id, entry);
+      if (entry === undefined) watches.set(id, null);
       tell(id);
     },
     tokenDied(id) {
@@ -84,6 +91,7 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
       for (const mourner of mourners) mourner(id);
     },
   });
+  const pending = createPendingTokens(store, tokens, () => clock.now());
   const registrar = createRegistrar({ roster, tokens, changes, isConnected, now: () => clock.now() });
 
   function sweep(): void {
@@ -93,8 +101,9 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
       connected.delete(id);
       tell(id);
     }
+    const nextMs = presence.sweep(roster.get);
     for (const id of strangers.settled()) tell(id);
-    cancelSweep = clock.after(sweepMs, sweep);
+    cancelSweep = clock.after(Math.min(sweepMs, nextMs), sweep);
   }
 
   function listen(to: Set<(id: string) => void>, listener: (id: string) => void): Cancel {
@@ -108,30 +117,55 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
         roster.add({ ...record });
         if (isConnected(record)) connected.add(record.id);
       }
+      presence.open(roster.all(), silences?.() ?? new Map<string, string>());
+      await pending.open();
       sweep();
     },
     async close() {
       cancelSweep?.();
       for (const batch of [uses, firstBeats, beats]) await batch.flush();
     },
-    register: registrar.register,
-    rotate: registrar.rotate,
+    async register(registration) {
+      const registered = await registrar.register(registration);
+      await pending.drop(registered.server.id);
+      return registered;
+    },
+    rotate(id) {
+      const rotated = registrar.rotate(id);
+      return rotated && Promise.all([rotated, pending.drop(id)]).then(([made]) => made);
+    },
     async revoke(id) {
       const entry = roster.get(id);
       if (entry === undefined) return false;
       for (const batch of [uses, firstBeats, beats]) batch.drop(id);
-      await changes.make(entry, { digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null });
+      const nothing = { digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null };
+      await Promise.all([pending.drop(id), changes.make(entry, nothing)]);
       return true;
     },
     async remove(id) {
       const entry = roster.get(id);
       if (entry === undefined) return false;
-      await changes.remove(entry);
+      await Promise.all([pending.drop(id), changes.remove(entry)]);
       return true;
+    },
+    async offerToken(id) {
+      return roster.get(id) === undefined ? undefined : await pending.offer(id);
+    },
+    offeredToken: pending.get,
+    tokenKind(id, token) {
+      if (tokens.matches(token, roster.get(id)?.digest ?? null)) return "current";
+      return pending.is(id, token) ? "offered" : null;
+    },
+    async settleToken(id, keep) {
+      const entry = roster.get(id);
+      const offered = pending.get(id);
+      if (entry !== undefined && offered !== undefined && keep === "new")
+        await changes.make(entry, { digest: offered.digest });
+      await pending.drop(id);
     },
     authenticate(id, token) {
       const entry = roster.get(id);
-      const matches = tokens.matches(token, entry?.digest ?? null);
+      const matches = tokens.matches(token, entry?.digest ?? null) || pending.matches(id, token);
       if (!matches || entry === undefined) return false;
       entry.tokenUsedAtMs = clock.now();
       uses.add(id);
@@ -140,7 +174,7 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
     beat(id, { version, heartbeat, hostname, startedAt }) {
       const entry = roster.get(id);
       // revoked between the request's head and its body
-      if (entry === undefined || entry.digest === null) return;
+      if (entry === undefined || (entry.digest === null && pending.get(id) === undefined)) return;
       entry.version = version ?? entry.version;
       entry.lastSeenMs = entry.tokenUsedAtMs = clock.now();
       entry.heartbeat = heartbeat;
@@ -149,19 +183,28 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
       // that the token was used is written with it
       uses.drop(id);
       connected.add(id);
+      presence.seen(id);
       tell(id);
     },
     get: roster.get,
     all: roster.all,
     status(server) {
       const up = isConnected(server);
+      const watch = watches.state(server.id);
       return {
         status: up ? "connected" : "disconnected",
         version: server.version,
         lastSeen: server.lastSeenMs === null ? null : timestamp(server.lastSeenMs),
-        transport: up ? "agent" : null,
+        transport: up ? "agent" : watches.report(server.id) === null ? null : "ssh",
+        ...(watch === undefined ? {} : { ssh: watch }),
       };
     },
+    isPresent: presence.has,
+    setWatch(id, watch) {
+      watches.set(id, watch);
+      tell(id);
+    },
+    polled: (server) => watches.report(server.id),
     notices: (server) =>
       noticesOf(server, {
         twin: roster.olderTwin(server),
@@ -169,6 +212,7 @@ export function createFleet({ store, tokens, clock, warn }: FleetWorld): Fleet {
         doubled: strangers.doubled(server.id),
       }),
     onChange: (listener) => listen(listeners, listener),
+    onPresence: presence.listen,
     onTokenDead: (listener) => listen(mourners, listener),
     revision: roster.revision,
   };

@@ -2,6 +2,7 @@
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import type { AgentStatus } from "#src/protocol/api.ts";
 import type { Registration, ServerNotice } from "#src/protocol/project.ts";
+import type { Watch } from "./watches.ts";
 
 /** A server as it is kept, and as others see it: fields change while it is held. */
 export type ServerRecord = {
@@ -31,6 +32,9 @@ export type FleetStore = {
   putServer(record: ServerRecord): Promise<void>;
   deleteServer(id: string): Promise<void>;
   putBeats(records: readonly ServerRecord[]): Promise<void>;
+  pendingTokens(): Promise<readonly { readonly serverId: string; readonly digest: Uint8Array }[]>;
+  /** null: none is pending any more */
+  putPendingToken(serverId: string, digest: Uint8Array | null): Promise<void>;
 };
 
 export type Tokens = {
@@ -43,6 +47,8 @@ export type FleetWorld = {
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
+  /** The last report of each agent that is known to be silent, RFC 3339; asked for once, when the fleet opens. */
+  readonly silences?: () => ReadonlyMap<string, string>;
 };
 
 /** A server and its new token, which is shown this once; both are durable. */
@@ -83,7 +89,18 @@ export type Fleet = {
   revoke(id: string): Promise<boolean>;
   /** Forgets a server; its token is dead at once. False: no such server. */
   remove(id: string): Promise<boolean>;
-  /** Whether this is the server's token; if so, notes its use. */
+  /**
+   * A second token, good beside the old one until `settleToken`; a new token by any other way ends it. undefined: no such
+   * server.
+   */
+  offerToken(id: string): Promise<string | undefined>;
+  /** The token that is offered to a server, with when it was last used (null: not yet); undefined: none is. */
+  offeredToken(id: string): { readonly usedAtMs: number | null } | undefined;
+  /** Which token of a server this is; null: neither. Notes no use. */
+  tokenKind(id: string, token: string): "current" | "offered" | null;
+  /** `new`: the offered token takes the place of the old one, which is dead. `old`: the offered one is. */
+  settleToken(id: string, keep: "new" | "old"): Promise<void>;
+  /** Whether this is the server's token, or one offered to it; if so, notes its use. */
   authenticate(id: string, token: string): boolean;
   /** Takes a heartbeat; one that was let in before the token was revoked is left out. */
   beat(id: string, beat: Beat): void;
@@ -91,9 +108,20 @@ export type Fleet = {
   /** By hostname, then project. The same array until a server comes, goes or moves. */
   all(): readonly ServerRecord[];
   status(server: ServerRecord): AgentStatus;
+  /** Whether its agent reports. */
+  isPresent(id: string): boolean;
+  /** Takes how a silent server is watched in its agent's stead; null: it is not. */
+  setWatch(id: string, watch: Watch | null): void;
+  /** What was last read over SSH, as JSON, while its figures come from there; else null. */
+  polled(server: ServerRecord): string | null;
   notices(server: ServerRecord): readonly ServerNotice[];
   /** Tells which server has changed: a report, a token, a notice, silence, or its end. */
   onChange(listener: (id: string) => void): Cancel;
+  /**
+   * Tells when an agent falls silent and when one reports that did not. After a start an agent counts as silent only
+   * once it has had the time to report that it always has, since nobody listened before.
+   */
+  onPresence(listener: (id: string, present: boolean) => void): Cancel;
   /** Tells which server's token has just died, so that what was opened with it can be closed. */
   onTokenDead(listener: (id: string) => void): Cancel;
   /** Changes whenever a server comes, goes or moves. */

@@ -43,6 +43,9 @@ export const host = {
   ],
 } as const satisfies Template;
 
+/** 1: the figures of this moment were read over SSH, not sent by the agent. Not there otherwise. */
+export const polled = { name: "host", metrics: [gauge("ssh", "1", whole)] } as const satisfies Template;
+
 export const script = {
   name: "script",
   metrics: [
@@ -70,7 +73,7 @@ export const container = {
 } as const satisfies Template;
 
 const units = new Map<string, Unit>(
-  [host, script, container].flatMap(({ name, metrics }) =>
+  [host, polled, script, container].flatMap(({ name, metrics }) =>
     metrics.map((metric: Named) => [`${name}.${metric.name}`, metric.unit] as const),
   ),
 );

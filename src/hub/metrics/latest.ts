@@ -3,7 +3,8 @@
  * 1, `_total` behind counters (prometheus.io/docs/practices/naming). Only of servers that report: what they said before
  * would stand there as if it were of now.
  */
-import type { ContainerStatus, Heartbeat, ScriptStatus } from "#src/protocol/heartbeat.ts";
+import type { ContainerStatus, Heartbeat, ScriptStatus, SystemMetrics } from "#src/protocol/heartbeat.ts";
+import type { PolledReport } from "#src/protocol/polled.ts";
 import { scriptStates } from "#src/protocol/scripts.ts";
 import { type Exposition, type Family, createExposition, labelText } from "./exposition.ts";
 
@@ -15,6 +16,8 @@ export type LatestServer = {
   readonly version: string | null;
   /** as JSON */
   readonly heartbeat: string | null;
+  /** what was last read over SSH, as JSON, while the figures come from there */
+  readonly polled?: string | null;
 };
 
 /** A figure of the hub itself. */
@@ -33,6 +36,7 @@ const counter = (name: string, help: string): Family => ({ name: `orion_${name}_
 const server = {
   up: gauge("server_up", "Whether the server's agent reports (1) or not (0)."),
   seen: gauge("server_last_report_timestamp_seconds", "When the agent last reported."),
+  polled: gauge("server_polled", "1 while the hub reads the server's figures over SSH, because its agent is silent."),
   agent: gauge("agent_info", "Version of the agent."),
   cpu: gauge("server_cpu_usage_ratio", "Share of the processors' time that was busy since the last report."),
   cores: gauge("server_cpu_cores", "Processors."),
@@ -90,10 +94,16 @@ function addServer(out: Exposition, one: LatestServer): void {
   const labels = labelText(names);
   out.add(server.up, labels, one.connected ? 1 : 0);
   out.add(server.seen, labels, one.lastSeenMs === null ? null : one.lastSeenMs / 1000);
+  if (!one.connected && one.polled != null) {
+    addPolled(out, names, JSON.parse(one.polled) as PolledReport);
+    return;
+  }
   if (!one.connected || one.heartbeat === null) return;
   const beat = JSON.parse(one.heartbeat) as Heartbeat;
   if (one.version !== null) out.add(server.agent, labelText({ ...names, version: one.version }), 1);
-  addHost(out, labels, beat);
+  addSystem(out, labels, beat.system);
+  out.add(server.buffered, labels, beat.delivery.buffered);
+  out.add(server.dropped, labels, beat.delivery.dropped);
   for (const status of unique(beat.scripts)) addScript(out, names, status);
   for (const status of unique(beat.containers)) addContainer(out, names, status);
 }
@@ -103,8 +113,15 @@ function unique<T extends { readonly name: string }>(all: readonly T[]): Iterabl
   return new Map(all.toReversed().map((one) => [one.name, one])).values();
 }
 
-function addHost(out: Exposition, labels: string, { system, delivery }: Heartbeat): void {
-  const { cpu, memory, disk, network, load, uptime } = system;
+/** What the hub sees itself; of scripts and deliveries only the agent knows. */
+function addPolled(out: Exposition, names: Names, { system, containers }: PolledReport): void {
+  const labels = labelText(names);
+  out.add(server.polled, labels, 1);
+  addSystem(out, labels, system);
+  for (const status of unique(containers)) addContainer(out, names, status);
+}
+
+function addSystem(out: Exposition, labels: string, { cpu, memory, disk, network, load, uptime }: SystemMetrics): void {
   const path = `${labels},${labelText({ path: disk.path })}`;
   out.add(server.cpu, labels, share(cpu.usage));
   out.add(server.cores, labels, cpu.cores);
@@ -119,8 +136,6 @@ function addHost(out: Exposition, labels: string, { system, delivery }: Heartbea
   out.add(server.load5, labels, load?.[1]);
   out.add(server.load15, labels, load?.[2]);
   out.add(server.uptime, labels, uptime);
-  out.add(server.buffered, labels, delivery.buffered);
-  out.add(server.dropped, labels, delivery.dropped);
 }
 
 type Names = { readonly server: string; readonly project: string };

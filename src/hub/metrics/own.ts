@@ -18,6 +18,9 @@ const families = {
   refused: counter("orion_hub_log_failures_total", "Deliveries of log lines that could not be stored."),
   queue: gauge("orion_hub_log_queue_bytes", "Bytes of log lines that wait to be written."),
   store: gauge("orion_hub_store_bytes", "Size of each database of the hub."),
+  diskFree: gauge("orion_hub_disk_free_bytes", "Free space of the disk of the hub's data."),
+  diskSize: gauge("orion_hub_disk_size_bytes", "Size of the disk of the hub's data."),
+  diskReserve: gauge("orion_hub_disk_reserve_bytes", "Free space below which the oldest log lines go."),
   streams: gauge("orion_hub_open_streams", "Live streams of pages and programs."),
   samples: counter("orion_hub_metric_samples_total", "Samples of metrics that came in since the hub was started."),
   samplesRefused: counter("orion_hub_metric_samples_refused_total", "Samples that were too old, or could not be kept."),
@@ -26,7 +29,7 @@ const families = {
 };
 
 /** What a log store is asked for; each part by whoever plugs it in. */
-type Batch = { readonly entries: readonly unknown[]; readonly ndjson: Uint8Array | null };
+type Batch = { readonly bytes: number };
 type Appended = { readonly accepted: number; readonly duplicates: number };
 
 export type Meter = {
@@ -36,9 +39,6 @@ export type Meter = {
   readonly bytes: () => number;
   readonly failures: () => number;
 };
-
-/** Bytes of an entry that came without its text, roughly. */
-const usualEntryBytes = 200;
 
 export function createMeter(): Meter {
   let [accepted, duplicates, bytes, failures] = [0, 0, 0, 0];
@@ -50,7 +50,7 @@ export function createMeter(): Meter {
           const answer = await store.append(batch as never);
           accepted += answer.accepted;
           duplicates += answer.duplicates;
-          bytes += batch.ndjson?.length ?? batch.entries.length * usualEntryBytes;
+          bytes += batch.bytes;
           return answer;
         } catch (error) {
           failures++;
@@ -76,6 +76,7 @@ export type OwnWorld = {
     readonly openBytes: number;
     readonly due: number;
   };
+  readonly disk: () => { readonly freeBytes: number; readonly sizeBytes: number; readonly reserveBytes: number };
   /** bytes of each database */
   readonly stores: () => Readonly<Record<string, number>>;
 };
@@ -86,6 +87,7 @@ export function createOwnFigures(world: OwnWorld): () => readonly OwnFigure[] {
     const { accepted, duplicates } = world.meter.lines();
     const { user, system } = process.cpuUsage();
     const series = world.series();
+    const disk = world.disk();
     return [
       { family: families.build, labels: { version: world.version }, value: 1 },
       { family: families.started, value: world.startedAtMs / 1000 },
@@ -96,6 +98,9 @@ export function createOwnFigures(world: OwnWorld): () => readonly OwnFigure[] {
       { family: families.bytes, value: world.meter.bytes() },
       { family: families.refused, value: world.meter.failures() },
       { family: families.queue, value: world.queueBytes() },
+      { family: families.diskFree, value: disk.freeBytes },
+      { family: families.diskSize, value: disk.sizeBytes },
+      { family: families.diskReserve, value: disk.reserveBytes },
       { family: families.streams, value: world.openStreams() },
       { family: families.samples, value: series.samples },
       { family: families.samplesRefused, value: series.refused },

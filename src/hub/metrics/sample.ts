@@ -1,7 +1,8 @@
 /** A heartbeat as a sample: what it measured, in the order of the catalogue. */
 import type { ContainerStatus, Heartbeat, ScriptStatus } from "#src/protocol/heartbeat.ts";
+import type { PolledReport } from "#src/protocol/polled.ts";
 import type { Subject, Template } from "#src/protocol/series.ts";
-import { container, host, script } from "./catalogue.ts";
+import { container, host, polled, script } from "./catalogue.ts";
 
 /** Scripts and containers of one server that are measured; a server with more is not one. */
 const maxSubjects = 1000;
@@ -11,8 +12,20 @@ const states: Readonly<Record<ScriptStatus["state"], number>> = { stopped: 0, ru
 
 export type Sample = { readonly subjects: readonly Subject[]; readonly values: readonly number[] };
 
+/** null: whoever measured can't know it. */
+type Measured = Pick<Heartbeat, "system" | "scripts" | "containers"> & {
+  readonly delivery: { readonly [Part in keyof Heartbeat["delivery"]]: Heartbeat["delivery"][Part] | null };
+};
+
+/** The sample of a look over SSH: nothing of scripts and deliveries, which only the agent knows of. */
+export function polledSampleOf({ system, containers }: Pick<PolledReport, "system" | "containers">): Sample {
+  const delivery = { buffered: null, dropped: null };
+  const { subjects, values } = sampleOf({ system, containers, scripts: [], delivery });
+  return { subjects: [...subjects, polledSubject], values: [...values, 1] };
+}
+
 /** The sample of a heartbeat; NaN is what it doesn't say. Of two things of one name only the first is measured. */
-export function sampleOf(heartbeat: Pick<Heartbeat, "system" | "scripts" | "containers" | "delivery">): Sample {
+export function sampleOf(heartbeat: Measured): Sample {
   const subjects: Subject[] = [hostSubject];
   const values: number[] = [];
   const seen = new Set<string>();
@@ -36,12 +49,13 @@ export function sampleOf(heartbeat: Pick<Heartbeat, "system" | "scripts" | "cont
 }
 
 const hostSubject: Subject = { template: host, name: "" };
+const polledSubject: Subject = { template: polled, name: "" };
 
 function put(values: number[], ...numbers: readonly (number | null | undefined)[]): void {
   for (const number of numbers) values.push(number ?? Number.NaN);
 }
 
-function putHost(values: number[], { system, delivery }: Pick<Heartbeat, "system" | "delivery">): void {
+function putHost(values: number[], { system, delivery }: Measured): void {
   const { cpu, memory, disk, network, load, uptime } = system;
   put(values, cpu.usage, memory.used, memory.total, disk.used, disk.total, network.rxRate, network.txRate);
   put(values, load?.[0], load?.[1], load?.[2], uptime, delivery.buffered, delivery.dropped);

@@ -1,6 +1,9 @@
 /** What the projects need from others. */
 import type { Clock } from "#src/lib/clock.ts";
 
+/** How long and how many bytes of logs a project keeps; null: as the hub has it. */
+export type Retention = { readonly days: number | null; readonly bytes: number | null };
+
 /** A project as it is kept. */
 export type ProjectRecord = {
   readonly id: string;
@@ -8,6 +11,7 @@ export type ProjectRecord = {
   readonly organizationId: string | null;
   readonly name: string;
   readonly createdAtMs: number;
+  readonly retention: Retention;
 };
 
 /** A source as others see it. */

@@ -1,6 +1,6 @@
 /** Projects and their sources, all in memory. Changes are durable when their promises resolve; a failed one is undone. */
 import { Fault } from "#src/protocol/fault.ts";
-import type { ProjectRecord, ProjectsWorld, Source } from "./port.ts";
+import type { ProjectRecord, ProjectsWorld, Retention, Source } from "./port.ts";
 import { type SourceWithToken, createSources } from "./sources.ts";
 
 /** What the first project is called. */
@@ -23,8 +23,8 @@ export type Projects = {
   get(id: string): ProjectRecord | undefined;
   /** Rejects with a Fault `conflict` when the organization has one of that name, case ignored. */
   create(organizationId: string, name: string): Promise<ProjectRecord>;
-  /** Rejects with a Fault `conflict` likewise, `not-found` when there is no such project. */
-  rename(id: string, name: string): Promise<ProjectRecord>;
+  /** Changes what is given. Rejects with a Fault `conflict` likewise, `not-found` when there is no such project. */
+  change(id: string, change: { readonly name?: string; readonly retention?: Retention }): Promise<ProjectRecord>;
   /** With its sources. Rejects with a Fault `conflict` when servers are in it, `not-found` when it is not there. */
   remove(id: string): Promise<void>;
   /** By name. */
@@ -90,7 +90,8 @@ export function createProjects(world: ProjectsWorld): Projects {
 
   async function make(organizationId: string | null, name: string): Promise<ProjectRecord> {
     refuseTaken(organizationId, name);
-    return await put({ id: crypto.randomUUID(), organizationId, name, createdAtMs: clock.now() });
+    const retention = { days: null, bytes: null };
+    return await put({ id: crypto.randomUUID(), organizationId, name, createdAtMs: clock.now(), retention });
   }
 
   return {
@@ -108,10 +109,10 @@ export function createProjects(world: ProjectsWorld): Projects {
     of,
     get: (id) => projects.get(id),
     create: make,
-    async rename(id, name) {
+    async change(id, change) {
       const project = find(id);
-      refuseTaken(project.organizationId, name, id);
-      return await put({ ...project, name });
+      if (change.name !== undefined) refuseTaken(project.organizationId, change.name, id);
+      return await put({ ...project, ...change });
     },
     async remove(id) {
       const project = find(id);

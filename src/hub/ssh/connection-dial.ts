@@ -1,7 +1,13 @@
 /** One hop: a TCP connection (or a stream through another hop), the host's key compared, the user signed in. */
 import type { Duplex } from "node:stream";
 
-import { Client, type ConnectConfig } from "ssh2";
+import {
+  Client,
+  type ConnectConfig,
+  type KeyboardInteractiveAuthMethod,
+  type PasswordAuthMethod,
+  type PublicKeyAuthMethod,
+} from "ssh2";
 
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { changedKey, fingerprintOf, keyTypeOf, unapprovedKey } from "./host-key.ts";
@@ -41,13 +47,6 @@ export async function dial(hop: SshHop, options: DialOptions): Promise<Dialled> 
       return hop.hostKey === seen.fingerprint;
     },
   };
-  const { credentials } = hop;
-  if (credentials.kind === "password") {
-    // hidden questions are for the password; one that shows what is typed is not ours to answer
-    client.on("keyboard-interactive", (_name, _words, _language, prompts, answer) =>
-      answer(prompts.map(({ echo }) => (echo === true ? "" : credentials.password))),
-    );
-  }
   try {
     await connected(client, config, hop, options);
   } catch (error) {
@@ -88,17 +87,22 @@ function wayTo({ host, port }: Pick<SshHop, "host" | "port">, { timeoutMs, throu
   return through === undefined ? { ...common, host, port } : { ...common, sock: through };
 }
 
-function signingIn({ user, credentials }: SshHop): ConnectConfig {
+function signingIn({ user: username, credentials }: SshHop): ConnectConfig {
   if (credentials.kind === "key") {
-    const privateKey = readPrivateKey(credentials.privateKey, credentials.passphrase);
-    return { username: user, privateKey, authHandler: ["publickey"] };
+    const key = readPrivateKey(credentials.privateKey, credentials.passphrase);
+    const method: PublicKeyAuthMethod = { type: "publickey", username, key };
+    return { username, authHandler: [method] };
   }
-  return {
-    username: user,
-    password: credentials.password,
-    tryKeyboard: true,
-    authHandler: ["password", "keyboard-interactive"],
+  const { password } = credentials;
+  const typed: PasswordAuthMethod = { type: "password", username, password };
+  const asked: KeyboardInteractiveAuthMethod = {
+    type: "keyboard-interactive",
+    username,
+    // hidden questions are for the password; one that shows what is typed is not ours to answer
+    prompt: (_name, _words, _language, prompts, answer) =>
+      answer(prompts.map(({ echo }) => (echo === true ? "" : password))),
   };
+  return { username, authHandler: [typed, asked] };
 }
 
 /** Resolves when `client` is signed in; after that its errors end it, see `close`. */
@@ -116,7 +120,9 @@ async function connected(
   client.on("ready", resolve);
   // stays: an error without a listener would end the hub; once signed in, `close` follows and tells
   client.on("error", (error: Error & { readonly level?: string }) => reject(faultOf(error, hop, timeoutMs)));
-  client.on("close", () => reject(new Fault("unavailable", `${nameOf(hop)} closed the connection`, { hint: lookAtSshd })));
+  client.on("close", () =>
+    reject(new Fault("unavailable", `${nameOf(hop)} closed the connection`, { hint: lookAtSshd })),
+  );
   try {
     client.connect(config);
     await promise;

@@ -11,7 +11,7 @@ import { pipeline } from "node:stream/promises";
 import type { Client, ClientChannel } from "ssh2";
 
 import { keep } from "#src/lib/keep.ts";
-import { Fault } from "#src/protocol/fault.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { SshResult, SshRun, SshTarget } from "./port.ts";
 
 /** Bytes of each stream that a result holds unless it is told otherwise; more is read and left out. */
@@ -30,17 +30,13 @@ export type RunTarget = Pick<SshTarget, "user" | "sudo"> & {
   readonly sudoPassword: string | null;
 };
 
-/** Runs `script`; see `SshSession.run`. */
-export async function runScript(
-  client: Client,
-  target: RunTarget,
-  script: string,
-  run: SshRun,
-): Promise<SshResult> {
+/** Runs `script`; see `SshSession.run`. One that is given up goes on to its end on the host, unheard. */
+export async function runScript(client: Client, target: RunTarget, script: string, run: SshRun): Promise<SshResult> {
   run.signal?.throwIfAborted();
   const word = randomBytes(12).toString("hex");
   const text = Buffer.from(`${script}\n# orion-end-${word}`);
   const command = commandOf(target, run.asRoot === true, word, text.length);
+  const { stdin } = run;
   const channel = await openChannel(client, command, target.name);
   return await new Promise<SshResult>((resolve, reject) => {
     const stdout = createSink(run.maxOutputBytes ?? defaultMaxOutputBytes, run.onOutput);
@@ -69,8 +65,9 @@ export async function runScript(
 
     function start(): void {
       channel.write(text);
-      keep(feed(channel, run.stdin), () => {
-        // the script ended without reading all of it, or the connection did: what follows tells which
+      keep(feed(channel, stdin), () => {
+        // else the script ended without reading all of it, or the connection did: what follows tells which
+        if (stdin instanceof Readable && stdin.errored !== null) finish(unreadable(stdin.errored));
       });
     }
 
@@ -146,10 +143,14 @@ async function openChannel(client: Client, command: string, name: string): Promi
         await Bun.sleep(openPauseMs);
         continue;
       }
-      throw new Fault("unavailable", `${name} opened no session: ${error instanceof Error ? error.message : "refused"}`, {
-        hint: "Its sshd allows no commands here: look at MaxSessions, ForceCommand and the options in authorized_keys",
-        cause: error,
-      });
+      throw new Fault(
+        "unavailable",
+        `${name} opened no session: ${error instanceof Error ? error.message : "refused"}`,
+        {
+          hint: "Its sshd allows no commands here: look at MaxSessions, ForceCommand and the options in authorized_keys",
+          cause: error,
+        },
+      );
     }
   }
 }
@@ -196,6 +197,13 @@ function createSink(maxBytes: number, onOutput: SshRun["onOutput"]): Sink {
 function lost(name: string): Fault {
   return new Fault("unavailable", `the connection to ${name} was lost`, {
     hint: "Is the host still up, and the network between it and the hub whole?",
+  });
+}
+
+function unreadable(error: unknown): Fault {
+  return new Fault("failed", `what was to be sent can't be read: ${reasonOf(error)}`, {
+    hint: "Look at the hub's own disk",
+    cause: error,
   });
 }
 

@@ -1,5 +1,5 @@
 /** Sessions over SSH (RFC 4251-4254), through a jump host where there is one. */
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 
 import type { Client } from "ssh2";
 
@@ -90,10 +90,16 @@ function sessionOf(client: Client, hostKey: string, target: SshTarget, ended: ()
     closed,
     close: () => client.end(),
     run(script, options) {
-      const work = before.then(() => {
-        if (open) return runScript(client, runTarget, script, options);
-        throw new Fault("unavailable", `the connection to ${runTarget.name} is closed`);
-      });
+      const { stdin } = options;
+      const stream = stdin instanceof Readable ? stdin : undefined;
+      // it may break before anybody reads it, and an error that nobody listens for would end the hub
+      stream?.on("error", () => undefined);
+      const work = before
+        .then(() => {
+          if (open) return runScript(client, runTarget, script, options);
+          throw new Fault("unavailable", `the connection to ${runTarget.name} is closed`);
+        })
+        .finally(() => stream?.destroy());
       // whoever comes next waits for it, whatever becomes of it; its caller hears of a failure
       before = work.catch(() => undefined);
       return work;

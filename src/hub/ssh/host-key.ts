@@ -5,7 +5,9 @@ import { Fault } from "#src/protocol/fault.ts";
 
 /** `SHA256:…`, base64 without padding, as `ssh-keygen -l` prints it. @param key the key's blob, RFC 4253 section 6.6 */
 export function fingerprintOf(key: Uint8Array): string {
-  return `SHA256:${Buffer.from(hash("sha256", key, "buffer")).toString("base64").replace(/=+$/, "")}`;
+  return `SHA256:${Buffer.from(hash("sha256", key, "buffer"))
+    .toString("base64")
+    .replace(/=+$/, "")}`;
 }
 
 /** The algorithm that a key's blob begins with, such as `ssh-ed25519`. */
@@ -27,6 +29,8 @@ export function changedKey(host: string, pinned: string, seen: string): Fault {
   return new Fault(
     "conflict",
     `the host key of ${host} has changed: approved is ${pinned}, it shows ${seen}. Somebody may stand in between, or the host was installed anew`,
-    { hint: "Nothing was sent to it. If the change is meant, check the host's SSH details again and approve the new key" },
+    {
+      hint: "Nothing was sent to it. If the change is meant, check the host's SSH details again and approve the new key",
+    },
   );
 }

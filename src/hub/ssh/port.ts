@@ -10,7 +10,7 @@ export type SshHop = {
   readonly port: number;
   readonly user: string;
   readonly credentials: SshCredentials;
-  /** pinned host key as `SHA256:…` (base64 without padding, as ssh-keygen -l prints it); null: none is known yet */
+  /** pinned host key as `SHA256:…` (base64 without padding, as ssh-keygen -l prints it); null: none is approved yet, so that it is refused */
   readonly hostKey: string | null;
 };
 
@@ -42,7 +42,7 @@ export type SshRun = {
 };
 
 export type SshSession = {
-  /** Runs a POSIX sh script, whatever the login shell is. Rejects with a Fault when the connection fails or it times out. */
+  /** Runs a POSIX sh script, whatever the login shell is; one after the other. Rejects with a Fault when the connection fails or it times out. */
   readonly run: (script: string, options: SshRun) => Promise<SshResult>;
   /** the host key it was opened with, `SHA256:…` */
   readonly hostKey: string;
@@ -52,9 +52,20 @@ export type SshSession = {
 
 /**
  * Opens a session. Rejects with a Fault: `denied` (credentials), `conflict` (the host key is another than the pinned
- * one), `unavailable` (can't be reached, with the reason), each saying what to do.
+ * one, or none is), `unavailable` (can't be reached, with the reason), each saying what to do.
  */
 export type OpenSession = (
   target: SshTarget,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ) => Promise<SshSession>;
+
+/** Which servers can be reached over SSH, and how. */
+export type SshTargets = {
+  /** Ids of all servers with SSH details; from memory. */
+  readonly ids: () => readonly string[];
+  readonly has: (serverId: string) => boolean;
+  /** Opened for use; null: there are none for this server. Rejects with a Fault when they can't be opened. */
+  readonly targetOf: (serverId: string) => Promise<SshTarget | null>;
+  /** Tells whose details have come, changed or gone, an approved host key among them. */
+  readonly onChange: (listener: (serverId: string) => void) => () => void;
+};

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { z } from "#src/protocol/schema.ts";
 
 /** The files of a data folder that hold what a hub knows. */
-export const dataParts = ["state.db", "auth.db", "logs.db", "metrics.db", "secret"] as const;
+export const dataParts = ["state.db", "auth.db", "logs.db", "metrics.db", "errors.db", "secret"] as const;
 export type DataPart = (typeof dataParts)[number];
 
 export const manifestName = "manifest.json";

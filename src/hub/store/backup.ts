@@ -18,10 +18,11 @@ import { isHalfRestored } from "./replacement.ts";
 import { padding, readPieces, tarEnd, tarHeader, writePiece } from "./tar.ts";
 
 /**
- * Logs first and the state last: what the logs name was registered before it logged, so a state that is read later has
+ * Error groups before the logs, so that they don't know of lines that are not there: what comes in between is counted from
+ * the logs after a restore. Logs early and the state last: what the logs name was registered before it logged, so a state that is read later has
  * it. The other way round, the entries of a server that came in between would belong to nobody.
  */
-const order: readonly DataPart[] = ["logs.db", "metrics.db", "auth.db", "state.db", "secret"];
+const order: readonly DataPart[] = ["errors.db", "logs.db", "metrics.db", "auth.db", "state.db", "secret"];
 
 export type BackupReport = {
   readonly file: string;

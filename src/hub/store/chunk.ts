@@ -1,107 +1,101 @@
-/** A chunk: the entries of one delivery as NDJSON in zstd, and the figures that let a search pass it by. */
+/**
+ * A chunk: the entries of one delivery as a row, and the figures that let a search pass it by. Its body is what came, NDJSON
+ * in zstd; or columns (blocks/body.ts), when it came otherwise or was changed on the way.
+ */
+import { columnsOf } from "#src/protocol/columns/builder.ts";
+import { scanEntries } from "#src/protocol/columns/scan.ts";
+import { sliceColumns } from "#src/protocol/columns/stretch.ts";
+import { parseInstant } from "#src/lib/instant.ts";
+import type { LogColumns } from "#src/protocol/log-columns.ts";
 import { type Level, type LogEntry, levels } from "#src/protocol/log.ts";
+import { readBody, writeBodySync } from "./blocks/body.ts";
 
 /** Bigger deliveries are stored in several chunks, so that a reader never has to inflate more than this at once. */
 export const maxChunkBytes = 4 * 1024 * 1024;
-const maxChunkEntries = 16_384;
+/** What each of several then has at most, in messages. */
+const partBytes = 1024 * 1024;
+const partEntries = 16_384;
 
 /** Level 1 beats level 3 in speed and size on log lines (measured). */
 const zstdLevel = 1;
+/** RFC 8878 section 3.1.1; a body of columns begins with the length of its first frame, which is never that long. */
+const zstdMagic = 0xfd2fb528;
 
 /** What is stored of a stretch of entries. */
 export type Chunk = {
-  readonly count: number;
+  readonly columns: LogColumns;
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly firstMs: number;
   readonly lastMs: number;
   /** bit n: an entry of level n is inside */
   readonly levels: number;
-  readonly sources: readonly string[];
   readonly rawBytes: number;
   readonly body: Uint8Array;
 };
 
-const bitOf: ReadonlyMap<Level, number> = new Map(levels.map((level, rank) => [level, 1 << rank]));
-
 /** The bits of a level and all that are worse. */
 export function levelsFrom(level: Level): number {
   const all = 2 ** levels.length - 1;
-  return all & ~((bitOf.get(level) ?? 1) - 1);
+  return all & ~(levelBit(level) - 1);
 }
 
 /** The bit of one level. */
 export function levelBit(level: Level): number {
-  return bitOf.get(level) ?? 0;
+  return 1 << levels.indexOf(level);
 }
 
-/** What of a delivery goes into chunks: entries, their times, and their bytes when those can be kept as they came. */
-export type Stretch = {
-  readonly entries: readonly LogEntry[];
-  readonly times: ArrayLike<number>;
-  readonly ndjson: Uint8Array | null;
-  readonly zstd: Uint8Array | null;
-};
-
-/** The chunks of a stretch: one as a rule, more when it is big. */
-export function chunksOf(stretch: Stretch): Chunk[] {
-  const { entries, times, ndjson } = stretch;
-  if (entries.length === 0) return [];
-  if (ndjson !== null && ndjson.length <= maxChunkBytes) {
-    return [describe(entries, times, 0, entries.length, ndjson.length, stretch.zstd ?? compress(ndjson))];
-  }
+/** The chunks of a delivery: one as a rule, more when it is big. `zstd`: the same entries as NDJSON in zstd. */
+export function chunksOf(columns: LogColumns, zstd: Uint8Array | null): Chunk[] {
+  if (columns.count === 0) return [];
+  if (columns.text.length <= maxChunkBytes) return [describe(columns, zstd ?? encode(columns))];
   const chunks: Chunk[] = [];
-  for (let from = 0; from < entries.length;) {
-    let text = "";
-    let to = from;
-    do {
-      text += `${JSON.stringify(entries[to])}\n`;
-      to++;
-    } while (to < entries.length && to - from < maxChunkEntries && text.length < maxChunkBytes / 4);
-    const raw = Buffer.from(text);
-    chunks.push(describe(entries, times, from, to, raw.length, compress(raw)));
+  for (let from = 0; from < columns.count;) {
+    const limit = (columns.offsets[from] as number) + partBytes;
+    let to = from + 1;
+    while (to < columns.count && to - from < partEntries && (columns.offsets[to + 1] as number) <= limit) to++;
+    const part = sliceColumns(columns, from, to);
+    chunks.push(describe(part, encode(part)));
     from = to;
   }
   return chunks;
 }
 
-/** The entries of a chunk's body. */
-export function readChunk(body: Uint8Array): LogEntry[] {
-  return Bun.JSONL.parse(Bun.zstdDecompressSync(body)) as LogEntry[];
+/** The entries of a chunk's body. Throws when it is damaged. */
+export function readChunk(body: Uint8Array): LogColumns {
+  if (body.length < 4 || Buffer.from(body.buffer, body.byteOffset, 4).readUInt32LE() !== zstdMagic)
+    return readBody(body);
+  const plain = Bun.zstdDecompressSync(body);
+  const scanned = scanEntries(plain);
+  if (scanned !== null) return scanned;
+  // bytes that are no UTF-8: they were taken with U+FFFD in their place
+  const entries = Bun.JSONL.parse(plain) as LogEntry[];
+  return columnsOf(
+    entries,
+    entries.map(({ at }) => parseInstant(at)),
+  );
 }
 
-function compress(raw: Uint8Array): Uint8Array {
-  return Bun.zstdCompressSync(raw, { level: zstdLevel });
+function encode(columns: LogColumns): Uint8Array {
+  // what its positions are, the row says
+  return writeBodySync({ ...columns, positions: columns.seqs }, zstdLevel);
 }
 
-function describe(
-  entries: readonly LogEntry[],
-  times: ArrayLike<number>,
-  from: number,
-  to: number,
-  rawBytes: number,
-  body: Uint8Array,
-): Chunk {
+function describe(columns: LogColumns, body: Uint8Array): Chunk {
+  const { count, seqs, times, levels: ranks, text } = columns;
   let firstSeq = Infinity;
   let lastSeq = -1;
   let firstMs = Infinity;
   let lastMs = -Infinity;
   let mask = 0;
-  let lastSource = "";
-  const sources = new Set<string>();
-  for (let i = from; i < to; i++) {
-    const entry = entries[i];
-    const ms = times[i];
-    if (entry === undefined || ms === undefined) continue;
-    if (entry.seq < firstSeq) firstSeq = entry.seq;
-    if (entry.seq > lastSeq) lastSeq = entry.seq;
+  for (let i = 0; i < count; i++) {
+    const seq = seqs[i] as number;
+    const ms = times[i] as number;
+    if (seq < firstSeq) firstSeq = seq;
+    if (seq > lastSeq) lastSeq = seq;
     if (ms < firstMs) firstMs = ms;
     if (ms > lastMs) lastMs = ms;
-    mask |= levelBit(entry.level);
-    if (entry.source !== lastSource) {
-      lastSource = entry.source;
-      sources.add(lastSource);
-    }
+    mask |= 1 << (ranks[i] as number);
   }
-  return { count: to - from, firstSeq, lastSeq, firstMs, lastMs, levels: mask, sources: [...sources], rawBytes, body };
+  return { columns, firstSeq, lastSeq, firstMs, lastMs, levels: mask, rawBytes: text.length, body };
 }

@@ -4,18 +4,21 @@ import { Kysely, SqliteDialect } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
+import { backUpBefore } from "./migration-backup.ts";
 
 /** A connection for hot paths, and the same one with a query builder in front. */
 export type Opened<Tables> = { readonly database: Database; readonly queries: Kysely<Tables> };
 
 /**
  * Opens or makes `file` and runs the `migrations` that it has not seen. WAL with `synchronous=FULL`: a commit has
- * reached the disk when it returns (sqlite.org/pragma.html#pragma_synchronous).
- * @throws {Fault} `failed`, naming the file
+ * reached the disk when it returns (sqlite.org/pragma.html#pragma_synchronous). Before one that has tables is changed, it
+ * is copied: `tell` hears where to.
+ * @throws {Fault} `failed`, naming the file; `unavailable` when there is no room for the copy
  */
 export async function openDatabase<Tables>(
   file: string,
   migrations: Readonly<Record<string, Migration>>,
+  tell: (message: string) => void = () => undefined,
 ): Promise<Opened<Tables>> {
   let database: Database | undefined;
   try {
@@ -35,15 +38,29 @@ export async function openDatabase<Tables>(
     ])
       database.run(`PRAGMA ${pragma}`);
     const queries = new Kysely<Tables>({ dialect: new SqliteDialect({ database: asBetterSqlite(database) }) });
-    if (Object.keys(migrations).length > 0) await migrate({ database, queries }, migrations);
+    if (Object.keys(migrations).length > 0) {
+      const next = nextOf(database, migrations);
+      const copy = next === undefined ? null : backUpBefore(database, file, next);
+      if (copy !== null) tell(`${file} is changed for this version; as it was before, it is in ${copy}`);
+      await migrate({ database, queries }, migrations);
+    }
     return { database, queries };
   } catch (error) {
     database?.close();
+    if (error instanceof Fault) throw error;
     throw new Fault("failed", `can't open the hub's database ${file}: ${reasonOf(error)}`, {
       hint: "Check the folder's rights and free space",
       cause: error,
     });
   }
+}
+
+/** The first migration that the database has not seen. */
+function nextOf(database: Database, migrations: Readonly<Record<string, Migration>>): string | undefined {
+  const isNew = database.query("SELECT 1 FROM sqlite_master WHERE name = 'kysely_migration'").get() === null;
+  const run = isNew ? [] : database.query<{ name: string }, []>("SELECT name FROM kysely_migration").all();
+  const seen = new Set(run.map(({ name }) => name));
+  return Object.keys(migrations).find((name) => !seen.has(name));
 }
 
 /** All or nothing, with the note of what was run: Kysely itself uses no transaction here, but SQLite's DDL can be in one. */

@@ -2,7 +2,7 @@
 import { sql } from "kysely";
 
 import type { EventsPage, StoredEvent } from "#src/protocol/api.ts";
-import type { AgentEvent } from "#src/protocol/event.ts";
+import type { HubEvent, ServerEvent } from "#src/protocol/event.ts";
 import type { Staged } from "./commits.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import type { Opened } from "./database.ts";
@@ -14,13 +14,13 @@ import type { StateTables } from "./state-tables.ts";
 
 type EventRow = { position: number; server: string; hostname: string | null; body: string };
 
-export type EventsTable = Pick<StateStore, "events" | "eventsAfter" | "eventsHead" | "onEvent"> & {
+export type EventsTable = Pick<StateStore, "events" | "eventsAfter" | "eventsHead" | "onEvent" | "newestOf"> & {
   /** What of it is in memory, and follows the transaction. */
   readonly staged: Staged;
   /** Stores what is new of a delivery; within a transaction. */
   readonly append: (batch: EventBatch) => Appended;
-  /** Deletes what is older than `beforeMs`; within a transaction. @returns how many */
-  readonly prune: (beforeMs: number) => number;
+  /** Deletes what is older than `since` says of its server; within a transaction. @returns how many */
+  readonly prune: (since: (serverId: string) => number) => number;
 };
 
 export function createEventsTable({ database, queries }: Opened<StateTables>): EventsTable {
@@ -38,7 +38,11 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
     after: database.prepare<EventRow, [number, number]>(
       "SELECT position, server, hostname, body FROM events LEFT JOIN servers ON servers.id = events.server WHERE position > ? ORDER BY position LIMIT ?",
     ),
-    prune: database.prepare<unknown, [number]>("DELETE FROM events WHERE at_ms < ?"),
+    newest: database.prepare<{ server: string; body: string; position: number }, [string]>(
+      "SELECT server, body, max(position) AS position FROM events WHERE type IN (SELECT value FROM json_each(?)) GROUP BY server",
+    ),
+    servers: database.prepare<{ server: string }, []>("SELECT DISTINCT server FROM events"),
+    prune: database.prepare<unknown, [string, number]>("DELETE FROM events WHERE server = ? AND at_ms < ?"),
   };
   const senders = createSenders((id) => statements.sender.get(id));
   const listeners = createListeners();
@@ -83,7 +87,10 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
       .orderBy("events.position", "desc")
       .limit(search.limit + 1);
     if (search.serverId !== null) query = query.where("events.server", "=", search.serverId);
-    if (search.type !== null) query = query.where("events.type", "=", search.type);
+    if (search.types !== null) query = query.where("events.type", "in", search.types);
+    if (search.source !== null) query = query.where(isAbout(search.source));
+    if (search.fromMs !== null) query = query.where("events.at_ms", ">=", search.fromMs);
+    if (search.toMs !== null) query = query.where("events.at_ms", "<", search.toMs);
     if (search.scope !== null) {
       const ids = JSON.stringify([...search.scope]);
       // the plus keeps SQLite on the index by time, which has the server in it: no event is sorted or read in vain
@@ -119,15 +126,29 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
       },
     },
     append,
-    prune: (beforeMs) => statements.prune.run(beforeMs).changes,
+    prune: (since) =>
+      statements.servers
+        .all()
+        .reduce((sum, { server }) => sum + statements.prune.run(server, since(server)).changes, 0),
     events,
     eventsAfter: (position, limit) => statements.after.all(position, limit).map(storedEvent),
     eventsHead: () => head,
+    newestOf: (types) =>
+      // of a row with max() SQLite takes the other columns from where the maximum is (sqlite.org/lang_select.html, 2.5)
+      statements.newest.all(JSON.stringify(types)).map(({ server, body }) => ({
+        serverId: server,
+        event: JSON.parse(body) as HubEvent,
+      })),
     onEvent: listeners.add,
   };
 }
 
+/** Whether an event is about a script or container: it happened to it, or its lines were dropped. */
+function isAbout(source: string) {
+  return sql<boolean>`(${source} IN (json_extract(events.body, '$.script'), json_extract(events.body, '$.source')) OR EXISTS (SELECT 1 FROM json_each(events.body, '$.sources') AS dropped WHERE json_extract(dropped.value, '$.source') = ${source}))`;
+}
+
 function storedEvent(row: EventRow): StoredEvent {
-  const event = JSON.parse(row.body) as AgentEvent;
+  const event = JSON.parse(row.body) as ServerEvent;
   return { id: String(row.position), serverId: row.server, hostname: row.hostname ?? row.server, event };
 }

@@ -4,6 +4,7 @@
  */
 import type { Cancel } from "#src/lib/clock.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 import type { Appended, LogBatch } from "./port.ts";
 
@@ -48,6 +49,41 @@ export type Histogram = {
 
 export type TopValue = { readonly value: string; readonly count: number };
 
+/** What a check has found of one block. Of a damaged one the figures may be wrong too. */
+export type Checked = {
+  /** `block 17`; `delivery 4711`: one that is in no block yet; `sender ID`: what is remembered of its deliveries */
+  readonly block: string;
+  /** null: it is as it was written */
+  readonly problem: string | null;
+  readonly lines: number;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly serverId: string;
+  readonly sources: readonly string[];
+};
+
+export type Repaired = {
+  /** blocks that were made anew: nothing of them is lost */
+  readonly mended: number;
+  /** blocks and deliveries that were put aside, and their lines */
+  readonly blocks: number;
+  readonly lines: number;
+  /** senders of which nothing is remembered any more: what they repeat may be stored again */
+  readonly senders: number;
+  /** what was put aside, as far as it can be told; the first thousand */
+  readonly lost: readonly Checked[];
+};
+
+/** What is kept of the log. */
+export type Keeping = {
+  /** entries of this origin that are older may go; milliseconds since the epoch */
+  readonly since: (serverId: string) => number;
+  /** origins whose entries may take so many bytes together; the oldest go beyond it */
+  readonly shares: readonly { readonly serverIds: ReadonlySet<string>; readonly bytes: number }[];
+  /** bytes that everything may take; the oldest go beyond it */
+  readonly bytes: number;
+};
+
 export type BlockStore = {
   /** Stores what is new of a delivery, each entry once whatever is repeated, overlaps or comes late. */
   append(batch: LogBatch): Promise<Appended>;
@@ -69,21 +105,38 @@ export type BlockStore = {
   ): Promise<{ readonly values: readonly TopValue[]; readonly partial: boolean }>;
   /** Entries of the same server and source around one, oldest first, the entry itself among them; empty: it is gone. */
   context(id: string, before: number, after: number): Promise<readonly StoredEntry[]>;
-  /** Up to `limit` entries in order of arrival, from a bounded stretch after `position`; matching is the caller's. */
-  after(position: number, limit: number): { readonly entries: readonly StoredEntry[]; readonly position: number };
+  /** The position of the newest entry; positions count entries of all senders in order of arrival, from 1. */
   head(): number;
   /** The newest number of an origin's entries; 0: none. */
   lastSeq(serverId: string): number;
-  onAppend(listener: () => void): Cancel;
+  /**
+   * Tells of entries right after they are durable, in the order of their positions, before whoever sent them is told.
+   * A listener that throws ends nothing but its own turn.
+   */
+  onArrival(listener: (arrived: Arrived) => void): Cancel;
+  /** Makes the test of entries as they arrive: indexes of those that are selected, rising. `scope` is the caller's to see to. */
+  arrivalTest(selection: LogSelection): (arrived: Arrived) => Uint32Array;
+  /** An entry of those that arrived, as JSON text. */
+  arrivedText(arrived: Arrived, index: number): string;
+  /**
+   * Entries after a position and up to another, as they arrived; positions that are gone are left out. Each is good until
+   * the next is asked for.
+   */
+  arrivalsAfter(position: number, upTo: number): AsyncIterable<Arrived>;
+  /**
+   * Where entries of a time and later lie: all have a position greater than `after`. `oldestMs`: the time of the oldest
+   * entry of each server and source, whatever time was asked for.
+   */
+  extentSince(fromMs: number): { readonly after: number; readonly oldestMs: ReadonlyMap<string, number> };
   waiting(): number;
-  /** Deletes whole blocks older than `beforeMs` (per origin where `beforeMs` is a function), then the oldest beyond `maxBytes`. */
-  prune(beforeMs: number | ((serverId: string) => number), maxBytes: number): Promise<number>;
+  /** Deletes what need not be kept, whole blocks at a time, and gives their space back. @returns lines deleted */
+  prune(keeping: Keeping): Promise<number>;
   /** Turns what lies as it came into blocks, and small blocks into large ones; resolves when nothing is left to do. */
   compact(): Promise<void>;
-  /** Checks every block's checksum and structure; a damaged one is told by its id. */
-  check(): AsyncIterable<{ readonly block: string; readonly problem: string | null }>;
-  /** Takes damaged blocks out of the way (kept aside in the file), and keeps the rest. @returns how many, with their lines */
-  repair(): Promise<{ readonly blocks: number; readonly lines: number }>;
+  /** Checks every block's checksum and structure, and tells of each what it found. */
+  check(): AsyncIterable<Checked>;
+  /** Mends what can be mended, takes other damaged blocks out of the way (kept aside in the file), and keeps the rest. */
+  repair(): Promise<Repaired>;
   /** Everything between two times as NDJSON text of whole lines, oldest first. */
   export(selection: LogSelection, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   sizes(): { readonly lines: number; readonly bytes: number; readonly blocks: number };

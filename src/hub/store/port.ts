@@ -1,13 +1,14 @@
 /**
- * What the hub asks of its storage. Two halves, because a larger fleet keeps them in two engines: state (servers,
- * tokens, latest heartbeats, events) and logs. Every promise of a write resolves once the write is durable, and a
- * rejected write has left nothing behind. Writes that fail for lack of space reject with a Fault `unavailable`.
+ * What the hub asks of its store of state: servers, tokens, latest heartbeats, events. What it asks of its store of log
+ * entries is in log-port.ts, because a larger fleet keeps them in another engine. Every promise of a write resolves once
+ * the write is durable, and a rejected write has left nothing behind. Writes that fail for lack of space reject with a
+ * Fault `unavailable`.
  */
 import type { Cancel } from "#src/lib/clock.ts";
-import type { EventsPage, LogFilter, LogsPage, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
+import type { EventsPage, StoredEvent } from "#src/protocol/api.ts";
 import type { AuditEntry, AuditPage } from "#src/protocol/audit.ts";
-import type { PostedEvent } from "#src/protocol/event.ts";
-import type { LogEntry } from "#src/protocol/log.ts";
+import type { DeliveredEvent, HubEvent } from "#src/protocol/event.ts";
+import type { LogColumns } from "#src/protocol/log-columns.ts";
 
 /** How much of a delivery was new. */
 export type Appended = { readonly accepted: number; readonly duplicates: number };
@@ -17,47 +18,16 @@ export type LogBatch = {
   readonly serverId: string;
   /** the sender's name for this delivery; one that was seen before adds nothing */
   readonly batchId: string | null;
-  readonly entries: readonly LogEntry[];
-  /** milliseconds since the epoch of each entry */
-  readonly times: Float64Array;
-  /** the same entries, one JSON object a line, in the same order; null when the caller changed some */
-  readonly ndjson: Uint8Array | null;
-  /** `ndjson` in zstd, when it came that way */
+  /** the store's from then on: they are empty when it is done */
+  readonly columns: LogColumns;
+  /** the same entries as NDJSON in zstd, when they came that way and none was changed since */
   readonly zstd: Uint8Array | null;
+  /** size of the entries as JSON, for figures */
+  readonly bytes: number;
 };
 
 /** Whose entries and events may be seen: ids of servers and sources; null: everybody's. */
 export type Scope = ReadonlySet<string> | null;
-
-/** Newest first; `before` is the cursor of an earlier page. */
-export type LogSearch = Omit<LogFilter, "project"> & {
-  readonly scope: Scope;
-  readonly limit: number;
-  readonly before: string | null;
-};
-
-/** Entries after a position, and the position up to which everything was looked at. */
-export type LogsAfter = { readonly entries: readonly StoredEntry[]; readonly position: number };
-
-export type LogStore = {
-  /** Stores what is new of a delivery, each entry once whatever is repeated, overlaps or comes late. */
-  append(batch: LogBatch): Promise<Appended>;
-  /** The highest number stored of a sender; -1: none. Whoever numbers entries himself goes on behind it. */
-  lastSeq(serverId: string): number;
-  /** Entries by time, newest first. A search that takes long gives way to other work and ends early when aborted. */
-  search(search: LogSearch, signal?: AbortSignal): Promise<LogsPage>;
-  /** Up to `limit` matching entries in order of arrival, from a bounded stretch after `position`. */
-  after(position: number, filter: Omit<LogFilter, "project"> & { readonly scope: Scope }, limit: number): LogsAfter;
-  /** The position of the newest entry; positions count entries of all servers in order of arrival, from 1. */
-  head(): number;
-  /** Tells of new entries, after they are durable. */
-  onAppend(listener: () => void): Cancel;
-  /** Bytes that wait to be written. */
-  waiting(): number;
-  /** Deletes what is older than `beforeMs`, then the oldest beyond `maxBytes`. @returns lines deleted */
-  prune(beforeMs: number, maxBytes: number): Promise<number>;
-  close(): void;
-};
 
 export type ServerRow = {
   readonly id: string;
@@ -83,11 +53,13 @@ export type BeatRow = Pick<ServerRow, "id" | "version" | "lastSeenMs" | "heartbe
 
 export type ProjectRow = {
   readonly id: string;
-  /** null: made before there was any organisation; the first one takes it over */
+  /** null: made before there was any organization; the first one takes it over */
   readonly organizationId: string | null;
-  /** unique within the organisation, case ignored */
+  /** unique within the organization, case ignored */
   readonly name: string;
   readonly createdAtMs: number;
+  /** how long and how many bytes of logs are kept; null: as the hub has it */
+  readonly retention: { readonly days: number | null; readonly bytes: number | null };
 };
 
 export type SourceRow = {
@@ -138,20 +110,26 @@ export type DeviceRow = {
 export type EventBatch = {
   readonly serverId: string;
   readonly batchId: string | null;
-  readonly events: readonly PostedEvent[];
+  readonly events: readonly DeliveredEvent[];
 };
 
 export type EventSearch = {
   readonly scope: Scope;
   readonly serverId: string | null;
-  readonly type: string | null;
+  /** null: all */
+  readonly types: readonly string[] | null;
+  /** events of this script, or of the container whose lines are filed under it */
+  readonly source: string | null;
+  /** milliseconds since the epoch, from <= at < to */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
   readonly limit: number;
   readonly before: string | null;
 };
 
 export type AuditSearch = {
   readonly organizationId: string;
-  /** with what is nobody's, such as the failed sign-in of someone unknown: for a hub of one organisation */
+  /** with what is nobody's, such as the failed sign-in of someone unknown: for a hub of one organization */
   readonly unowned: boolean;
   readonly action: string | null;
   /** id of what it was done to */
@@ -195,11 +173,13 @@ export type StateStore = {
   eventsAfter(position: number, limit: number): readonly StoredEvent[];
   eventsHead(): number;
   onEvent(listener: () => void): Cancel;
+  /** The newest of these events of each server; for a start, since it may read all of them. */
+  newestOf(types: readonly HubEvent["type"][]): readonly { readonly serverId: string; readonly event: HubEvent }[];
   /**
-   * Deletes events older than `beforeMs`, and failed sign-ins of that age that belong to nobody: strangers must not fill
-   * the disk. @returns how many events
+   * Deletes events older than `since` says of their server, and failed sign-ins older than `strangersMs` that belong to
+   * nobody: strangers must not fill the disk. @returns how many events
    */
-  prune(beforeMs: number): Promise<number>;
+  prune(since: (serverId: string) => number, strangersMs: number): Promise<number>;
   /** Whether the storage answers. */
   ready(): boolean;
   close(): void;

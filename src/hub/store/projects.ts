@@ -9,8 +9,8 @@ export function createProjectsTable(
   { database, queries }: Opened<StateTables>,
   commits: Commits,
 ): Pick<StateStore, "projects" | "putProject" | "deleteProject" | "sources" | "putSource" | "deleteSource"> {
-  const putProject = database.prepare<unknown, [string, string | null, string, number]>(
-    "INSERT INTO projects (id, organization_id, name, created_at_ms) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name",
+  const putProject = database.prepare<unknown, [string, string | null, string, number, number | null, number | null]>(
+    "INSERT INTO projects (id, organization_id, name, created_at_ms, retention_days, retention_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, retention_days = excluded.retention_days, retention_bytes = excluded.retention_bytes",
   );
   const holdsServers = database.prepare<{ one: number }, [string]>(
     "SELECT 1 AS one FROM servers WHERE project_id = ? LIMIT 1",
@@ -33,11 +33,12 @@ export function createProjectsTable(
         organizationId: row.organization_id,
         name: row.name,
         createdAtMs: row.created_at_ms,
+        retention: { days: row.retention_days, bytes: row.retention_bytes },
       }));
     },
-    putProject: ({ id, organizationId, name, createdAtMs }) =>
+    putProject: ({ id, organizationId, name, createdAtMs, retention }) =>
       commits.write(0, () => {
-        putProject.run(id, organizationId, name, createdAtMs);
+        putProject.run(id, organizationId, name, createdAtMs, retention.days, retention.bytes);
       }),
     deleteProject: (id) =>
       commits.write(0, () => {

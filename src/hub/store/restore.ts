@@ -16,6 +16,7 @@ import {
 } from "./backup-manifest.ts";
 import { lockFolder } from "./lock.ts";
 import { blockMigrations } from "./blocks/tables.ts";
+import { errorMigrations } from "./errors/tables.ts";
 import { decide, finishReplacement, giveToOwner, stagingFolder } from "./replacement.ts";
 import { stateMigrations } from "./state-tables.ts";
 import { type TarFile, TornTar, readTar, writePiece } from "./tar.ts";
@@ -150,13 +151,20 @@ async function unpack(files: AsyncGenerator<TarFile>, manifest: BackupManifest, 
   }
 }
 
+/** Of databases whose tables are ours to know. */
+const migrations: Partial<Readonly<Record<DataPart, object>>> = {
+  "state.db": stateMigrations,
+  "logs.db": blockMigrations,
+  "errors.db": errorMigrations,
+};
+
 /** Whether a database is sound, and one that this Orion can read. */
 function inspect(path: string, part: DataPart): void {
   if (!part.endsWith(".db")) return;
   using database = new Database(path, { readonly: true, strict: true });
   const [first] = database.query<{ integrity_check: string }, []>("PRAGMA integrity_check(1)").all();
   if (first?.integrity_check !== "ok") throw new TornTar(`its ${part} is broken: ${first?.integrity_check ?? ""}`);
-  const known = part === "state.db" ? stateMigrations : part === "logs.db" ? blockMigrations : undefined;
+  const known = migrations[part];
   if (known === undefined) return;
   const run = database.query<{ name: string }, []>("SELECT name FROM kysely_migration").all();
   if (run.some(({ name }) => !(name in known))) throw tooNew(part);

@@ -3,7 +3,14 @@ import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
 export type StateTables = {
-  projects: { id: string; organization_id: string | null; name: string; created_at_ms: number };
+  projects: {
+    id: string;
+    organization_id: string | null;
+    name: string;
+    created_at_ms: number;
+    retention_days: number | null;
+    retention_bytes: number | null;
+  };
   sources: {
     id: string;
     project_id: string;
@@ -60,6 +67,10 @@ export type StateTables = {
     target: string | null;
     body: string;
   };
+  ssh: { server: string; body: string; sealed: string };
+  ssh_hub_keys: { organization_id: string; sealed: string; created_at_ms: number };
+  jobs: { id: string; server: string; over: number; created_at_ms: number; body: string };
+  pending_tokens: { server: string; digest: Uint8Array };
 };
 
 export const stateMigrations: Readonly<Record<string, Migration>> = {
@@ -109,6 +120,14 @@ export const stateMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0003-ssh-and-jobs": { up: makeSshAndJobs },
+  "0004-retention": {
+    async up(db: Kysely<unknown>) {
+      // null: as long, and as much, as the hub keeps
+      await db.schema.alterTable("projects").addColumn("retention_days", "real").execute();
+      await db.schema.alterTable("projects").addColumn("retention_bytes", "integer").execute();
+    },
+  },
 };
 
 async function makeProjects(db: Kysely<unknown>): Promise<void> {
@@ -131,7 +150,7 @@ async function makeProjects(db: Kysely<unknown>): Promise<void> {
     .execute();
 }
 
-/** The servers so far go into a project "default", which the first organisation takes over. */
+/** The servers so far go into a project "default", which the first organization takes over. */
 async function moveServers(db: Kysely<unknown>): Promise<void> {
   const old = db as Kysely<{ servers: { created_at_ms: number }; projects: StateTables["projects"] }>;
   const oldest = await old
@@ -208,4 +227,35 @@ async function makeAudit(db: Kysely<unknown>): Promise<void> {
     .addColumn("body", "text", (column) => column.notNull())
     .execute();
   await db.schema.createIndex("audit_by_time").on("audit").columns(["at_ms", "position", "organization_id"]).execute();
+}
+
+/** Everything in them belongs to a server and goes with it. */
+async function makeSshAndJobs(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("ssh")
+    .addColumn("server", "text", (column) => column.primaryKey().references("servers.id").onDelete("cascade"))
+    .addColumn("body", "text", (column) => column.notNull())
+    .addColumn("sealed", "text", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("ssh_hub_keys")
+    .addColumn("organization_id", "text", (column) => column.primaryKey())
+    .addColumn("sealed", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createTable("jobs")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("server", "text", (column) => column.notNull().references("servers.id").onDelete("cascade"))
+    .addColumn("over", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("body", "text", (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("jobs_by_server").on("jobs").columns(["server", "created_at_ms"]).execute();
+  await db.schema.createIndex("jobs_open").on("jobs").columns(["over", "created_at_ms"]).execute();
+  await db.schema
+    .createTable("pending_tokens")
+    .addColumn("server", "text", (column) => column.primaryKey().references("servers.id").onDelete("cascade"))
+    .addColumn("digest", "blob", (column) => column.notNull())
+    .execute();
 }

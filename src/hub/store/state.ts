@@ -10,15 +10,25 @@ import { createCommits } from "./commits.ts";
 import { openDatabase } from "./database.ts";
 import { createDevicesTable } from "./devices.ts";
 import { createEventsTable } from "./events.ts";
+import { type JobStore, createJobsTable } from "./jobs.ts";
+import { type PendingTokenStore, createPendingTokensTable } from "./pending-tokens.ts";
 import type { StateStore } from "./port.ts";
 import { createProjectsTable } from "./projects.ts";
 import { createServersTable } from "./servers.ts";
+import { type SshStore, createSshTable } from "./ssh.ts";
 import { type StateTables, stateMigrations } from "./state-tables.ts";
 import { createTokensTable } from "./tokens.ts";
 
-/** Opens `state.db` below `folder`. Rejects with a Fault `failed` when it can't be opened. */
-export async function openStateStore(folder: string, clock: Clock): Promise<StateStore> {
-  const opened = await openDatabase<StateTables>(join(folder, "state.db"), stateMigrations);
+/** All tables of `state.db`. */
+export type OpenedState = StateStore & SshStore & JobStore & PendingTokenStore;
+
+/** Opens `state.db` below `folder`; `tell` hears of a copy that is made before its tables are changed. Rejects with a Fault `failed` when it can't be opened. */
+export async function openStateStore(
+  folder: string,
+  clock: Clock,
+  tell?: (message: string) => void,
+): Promise<OpenedState> {
+  const opened = await openDatabase<StateTables>(join(folder, "state.db"), stateMigrations, tell);
   const { database } = opened;
   const ping = database.prepare<{ one: number }, []>("SELECT 1 AS one");
   const { staged, append, prune, ...events } = createEventsTable(opened);
@@ -29,13 +39,16 @@ export async function openStateStore(folder: string, clock: Clock): Promise<Stat
     ...createProjectsTable(opened, commits),
     ...createTokensTable(opened, commits),
     ...createDevicesTable(opened, commits, clock),
+    ...createSshTable(opened, commits),
+    ...createJobsTable(opened, commits),
+    ...createPendingTokensTable(opened, commits),
     ...audit,
     ...events,
     appendEvents: (batch) => commits.write(0, () => append(batch)),
-    prune: (beforeMs) =>
+    prune: (since, strangersMs) =>
       commits.write(0, () => {
-        pruneAudit(beforeMs);
-        return prune(beforeMs);
+        pruneAudit(strangersMs);
+        return prune(since);
       }),
     ready: () => ping.get()?.one === 1,
     close() {

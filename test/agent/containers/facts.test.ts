@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { createChoice, ownContainer } from "#src/agent/containers/choose.ts";
 import { asksToEnd, causeOfDeath, noOmens } from "#src/agent/containers/deaths.ts";
 import { createLineCutter, readHappening } from "#src/agent/containers/happening.ts";
-import { readContainer, sourceOf } from "#src/agent/containers/inspect.ts";
+import { readContainer, sourceOf } from "#src/protocol/container-inspect.ts";
 import { parseHead } from "#src/agent/containers/head.ts";
 
 const id = "0123456789abcdef".repeat(4);

@@ -129,6 +129,57 @@ describe("orion logs --hub", () => {
     expect([local.code, local.err]).toEqual([2, expect.stringContaining("Add --hub")]);
   });
 
+  test("counts over time, and by a field, and shows what stands around an entry", async () => {
+    const agent = await hub.agent("figures");
+    const levels = ["info", "info", "info", "warn", "error", "info"] as const;
+    const from = Date.parse("2026-03-01T00:00:00Z");
+    const entries = levels.map((level, i) =>
+      entry(i + 1, {
+        level,
+        at: new Date(from + i * 3_600_000).toISOString(),
+        fields: { path: i % 3 === 0 ? "/a" : "/b" },
+      }),
+    );
+    await agent.logs(entries);
+    const of = ["logs", "--hub", "--server", "figures"];
+    const counted = await run(...of, "--count");
+    const rows = counted.out.trimEnd().split("\n");
+    expect(rows.at(-1)).toBe("6 in all");
+    expect(rows.length).toBeLessThanOrEqual(25);
+    expect(rows.filter((row) => row.endsWith("1 warn") || row.endsWith("1 error"))).toHaveLength(2);
+    const figures = JSON.parse((await run(...of, "--count", "--level", "warn", "--json")).out) as { total: number };
+    expect(figures.total).toBe(2);
+    expect((await run(...of, "--top", "path")).out).toBe("4  /b\n2  /a\n");
+    expect((await run(...of, "--top", "path", "-n", "1")).out).toBe("4  /b\n");
+    expect((await run(...of, "--top", "absent")).err).toContain("No entry that fits has absent");
+    const seqs = async (...words: string[]) => {
+      const answer = JSON.parse((await run(...of, "--json", ...words)).out) as {
+        entries: { id: string; seq: number }[];
+      };
+      return answer.entries;
+    };
+    const between = await seqs("--since", "2026-03-01T01:00:00Z", "--until", "2026-03-01T03:00:00Z");
+    expect(between.map(({ seq }) => seq)).toEqual([2, 3]);
+    const around = await seqs("--around", between[1]?.id ?? "", "-n", "1");
+    expect(around.map(({ seq }) => seq)).toEqual([2, 3, 4]);
+    expect((await run(...of, "--around", "999999")).err).toContain("there is no such entry");
+  });
+
+  test("says what can't be asked for at once, or of this host", async () => {
+    const refusals = [
+      ["--hub", "--count", "--top", "path"],
+      ["--hub", "-f", "--around", "1"],
+      ["--hub", "-f", "--until", "1h"],
+      ["--hub", "--around", "first"],
+      ["--count"],
+      ["--top", "path"],
+    ];
+    const ended = await Promise.all(refusals.map(async (words) => await run("logs", ...words)));
+    expect(ended.map(({ code }) => code)).toEqual(refusals.map(() => 2));
+    expect(ended[0]?.err).toContain("--count and --top can't be asked for at once");
+    expect(ended[5]?.err).toContain("--top is for logs of the hub");
+  });
+
   test("reads more than one answer holds", async () => {
     const agent = await hub.agent("logs-many");
     await agent.logs(Array.from({ length: 2500 }, (_, i) => entry(i + 1)));

@@ -81,10 +81,19 @@ beforeAll(async () => {
 });
 afterAll(async () => await hub[Symbol.asyncDispose]());
 
+const noGroup = "/api/errors/v1:aaaaaaaaaaaaaaaaaaaa";
+
 const newServer = async () =>
   (await (
     await hub.send("POST", "/api/servers", { hostname: unique("host"), project: projectId })
   ).json()) as RegisteredServer;
+/** One that can't be reached, which is said soon. */
+const newSshServer = async () => {
+  const body = { hostname: unique("host"), project: projectId, ssh: { host: "127.0.0.1", port: 1, user: "nobody" } };
+  return (await (await hub.send("POST", "/api/servers", body)).json()) as RegisteredServer;
+};
+const newJob = async () =>
+  (await (await hub.send("POST", `/api/servers/${(await newSshServer()).id}/agent/deploy`)).json()) as { id: string };
 const newProject = async () =>
   (await (await hub.send("POST", "/api/projects", { name: unique("project") })).json()) as Project;
 const newSource = async () =>
@@ -278,6 +287,7 @@ const rows: readonly Row[] = [
   ],
 
   ["POST /api/enrol", "401 403 403 403 403  403 403 403  403 403 201", () => ({ body: { hostname: unique("host") } })],
+  ["GET /api/fleet/history", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/servers", "401 200 200 200 200  200 200 403  403 403 403"],
   [
     "POST /api/servers",
@@ -321,6 +331,49 @@ const rows: readonly Row[] = [
     () => ({ path: `/api/servers/${server.id}/containers` }),
   ],
 
+  ["GET /api/ssh/public-key", "401 403 200 200 200  403 200 403  403 403 403"],
+  [
+    "GET /api/servers/{id}/ssh",
+    "401 403 200 200 404  403 200 403  403 403 403",
+    async () => ({ path: `/api/servers/${(await newSshServer()).id}/ssh` }),
+  ],
+  [
+    "PUT /api/servers/{id}/ssh",
+    "401 403 200 200 404  403 200 403  403 403 403",
+    () => ({ path: `/api/servers/${server.id}/ssh`, body: { host: "192.0.2.1", user: "root" } }),
+  ],
+  [
+    "DELETE /api/servers/{id}/ssh",
+    "401 403 204 204 404  403 204 403  403 403 403",
+    async () => ({ path: `/api/servers/${(await newSshServer()).id}/ssh` }),
+  ],
+  [
+    "POST /api/servers/{id}/ssh/check",
+    "401 403 200 200 404  403 200 403  403 403 403",
+    async () => ({ path: `/api/servers/${(await newSshServer()).id}/ssh/check` }),
+  ],
+  [
+    "POST /api/servers/{id}/agent/deploy",
+    "401 403 202 202 404  403 202 403  403 403 403",
+    async () => ({ path: `/api/servers/${(await newSshServer()).id}/agent/deploy` }),
+  ],
+  [
+    "POST /api/servers/{id}/agent/uninstall",
+    "401 403 202 202 404  403 202 403  403 403 403",
+    async () => ({ path: `/api/servers/${(await newSshServer()).id}/agent/uninstall` }),
+  ],
+  [
+    "GET /api/servers/{id}/jobs",
+    "401 403 200 200 404  403 200 403  403 403 403",
+    () => ({ path: `/api/servers/${server.id}/jobs` }),
+  ],
+  [
+    "GET /api/jobs/{id}",
+    "401 403 200 200 404  403 200 403  403 403 403",
+    async () => ({ path: `/api/jobs/${(await newJob()).id}` }),
+  ],
+  ["DELETE /api/jobs/{id}", "401 403 404 404 404  403 404 403  403 403 403", () => ({ path: "/api/jobs/none" })],
+
   ["GET /api/logs", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/logs/tail", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/logs/histogram", "401 200 200 200 200  200 200 403  403 403 403"],
@@ -338,6 +391,20 @@ const rows: readonly Row[] = [
   ],
   ["GET /api/events", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/live", "401 200 200 200 200  200 200 403  403 403 403"],
+  ["GET /api/errors", "401 200 200 200 200  200 200 403  403 403 403"],
+  ["GET /api/errors/live", "401 200 200 200 200  200 200 403  403 403 403"],
+  // a group that is not there: who may ask learns that
+  ["GET /api/errors/{fingerprint}", "401 404 404 404 404  404 404 403  403 403 403", () => ({ path: noGroup })],
+  [
+    "GET /api/errors/{fingerprint}/events",
+    "401 404 404 404 404  404 404 403  403 403 403",
+    () => ({ path: `${noGroup}/events` }),
+  ],
+  [
+    "PATCH /api/errors/{fingerprint}",
+    "401 403 404 404 404  403 404 403  403 403 403",
+    () => ({ path: noGroup, body: { action: "reopen" } }),
+  ],
   ["GET /api/audit", "401 403 200 200 200  403 200 403  403 403 403"],
 
   ["POST /api/logs", "401 403 403 403 403  403 403 202  403 202 403", () => ({ body: { message: "hello" } })],

@@ -11,7 +11,11 @@ export const beat = {
   startedAt: "2026-01-01T00:00:00.000Z",
 };
 
-export function fleetOn(records: readonly ServerRecord[] = []) {
+export function fleetOn(
+  records: readonly ServerRecord[] = [],
+  pending = new Map<string, Uint8Array>(),
+  silences = new Map<string, string>(),
+) {
   const clock = createTestClock();
   const failing = { beats: false, puts: false };
   const disk = new Map(records.map((record) => [record.id, record]));
@@ -31,15 +35,22 @@ export function fleetOn(records: readonly ServerRecord[] = []) {
       if (failing.beats) throw new Error("disk full");
       beats.push(rows.map((row) => ({ ...row })));
     },
+    pendingTokens: async () => [...pending].map(([serverId, digest]) => ({ serverId, digest })),
+    async putPendingToken(serverId, digest) {
+      if (failing.puts) throw new Error("disk full");
+      if (digest === null) pending.delete(serverId);
+      else pending.set(serverId, digest);
+    },
   };
   const fleet = createFleet({
     store,
     tokens: { create: () => createToken("agent"), matches: matchesToken },
     clock,
     warn: (message) => void warnings.push(message),
+    silences: () => silences,
   });
   const register = (hostname: string, rest: Partial<Parameters<typeof fleet.register>[0]> = {}) =>
     fleet.register({ projectId: "p1", hostname, ...rest });
   const codes = (server: ServerRecord) => fleet.notices(server).map((notice) => notice.code);
-  return { clock, disk, beats, warnings, failing, fleet, register, codes };
+  return { clock, disk, pending, beats, warnings, failing, fleet, register, codes };
 }

@@ -11,7 +11,7 @@ import { eventRoutes } from "#src/hub/api/routes/event.ts";
 import { createGuard } from "#src/hub/api/guard.ts";
 import { createHandler } from "#src/hub/api/handler.ts";
 import { keyRoutes } from "#src/hub/api/routes/key.ts";
-import { logRoutes } from "#src/hub/api/routes/log.ts";
+import { logSearchRoutes } from "#src/hub/api/routes/log-search.ts";
 import { projectRoutes } from "#src/hub/api/routes/project.ts";
 import type { Identify } from "#src/hub/api/ports.ts";
 import { createScopes } from "#src/hub/api/routes/scope.ts";
@@ -22,14 +22,19 @@ import { createReadClient } from "#src/hub/api/trust.ts";
 import { createToken, digestOf, matchesToken } from "#src/hub/auth/token.ts";
 import { createTokens } from "#src/hub/auth/tokens.ts";
 import { createFleet } from "#src/hub/fleet/fleet.ts";
+import { createVault } from "#src/hub/auth/vault.ts";
+import { createSshAccess } from "#src/hub/ssh/access.ts";
+import { createHubKeys } from "#src/hub/ssh/hub-key.ts";
 import { createProjects } from "#src/hub/projects/projects.ts";
-import { openLogStore } from "#src/hub/store/logs.ts";
+import { openBlockStore } from "#src/hub/store/search/store.ts";
 import { openStateStore } from "#src/hub/store/state.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import type { Role } from "#src/protocol/access.ts";
 import { problemDocument } from "#src/protocol/api.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+import { delivery } from "./delivery.ts";
 
 export type Answer<T> = { readonly status: number; readonly body: T };
 
@@ -60,7 +65,7 @@ async function start() {
   const said: string[] = [];
   const warn = (message: string) => void said.push(message);
   const state = await openStateStore(folder.path, clock);
-  const logs = await openLogStore(folder.path, clock);
+  const logs = await openBlockStore(folder.path, clock, (error) => warn(reasonOf(error)));
   const tokenKind = (kind: "agent" | "source") => ({
     create: () => createToken(kind),
     digestOf,
@@ -88,15 +93,20 @@ async function start() {
   const streams = createStreams({ recheckMs });
   const stillGood = createStillGood(identify, tokens);
   const now = () => clock.now();
+  const vault = await createVault(new Uint8Array(32));
+  const organizationOf = (id: string) => projects.get(servers.get(id)?.projectId ?? "")?.organizationId ?? undefined;
+  const keys = createHubKeys(state, vault, now);
+  const access = createSshAccess({ store: state, vault, keys, organizationOf, now });
+  const hubRetention = { days: 14, bytes: 10 * 1024 ** 3 };
   const handler = createHandler({
     routes: [
-      ...serverRoutes({ servers, scopes, trail }),
-      ...projectRoutes({ projects, tokens, scopes, trail }),
+      ...serverRoutes({ servers, ssh: access, scopes, trail }),
+      ...projectRoutes({ projects, tokens, scopes, trail, hubRetention }),
       ...enrolmentRoutes({ tokens, servers, scopes, trail, now }),
       ...keyRoutes({ tokens, trail, now }),
       ...auditRoutes({ audit }),
-      ...logRoutes({ logs, streams, scopes, stillGood }),
-      ...eventRoutes({ events: state, servers, streams, scopes, stillGood }),
+      ...logSearchRoutes({ logs, events: state, streams, scopes, servers, stillGood }),
+      ...eventRoutes({ events: state, errors: { fingerprintsOf: () => new Map() }, servers, streams, scopes, stillGood }),
     ],
     guard: createGuard({ host: "127.0.0.1", publicUrl: null }),
     authorize: createAuthorize({ servers, projects, tokens, identify }),
@@ -196,7 +206,6 @@ async function start() {
   };
 
   async function log(serverId: string, entries: readonly LogEntry[]): Promise<void> {
-    const times = Float64Array.from(entries, ({ at }) => Date.parse(at));
-    await logs.append({ serverId, batchId: null, entries, times, ndjson: null, zstd: null });
+    await logs.append(delivery(serverId, entries));
   }
 }

@@ -20,6 +20,7 @@ const own = createOwnFigures({
   version: "1.2.3",
   startedAtMs: 1000,
   meter,
+  disk: () => ({ freeBytes: 5, sizeBytes: 9, reserveBytes: 2 }),
   queueBytes: () => 5,
   openStreams: () => 2,
   series: () => ({ samples: 7, refused: 0, openBytes: 100, due: 3 }),
@@ -39,6 +40,19 @@ describe("the latest figures in Prometheus' format", () => {
     const image = 'container="odoo_1",image="odoo:17"';
     expect(samples.get(`orion_container_network_receive_bytes_total{${labels},${image}}`)).toBe(23);
     expect(samples.get(`orion_server_last_report_timestamp_seconds{${labels}}`)).toBe(1_700_000_000.123);
+  });
+
+  test("of a server that is read over SSH are what was read, and say so", async () => {
+    const { system, containers } = heartbeat;
+    const polled = JSON.stringify({ system, containers });
+    const { samples } = parseExposition(await latestFigures([server("web-1", { connected: false, polled })], []));
+    const labels = 'server="web-1",project="default"';
+    const of = (name: string) => samples.get(`orion_${name}{${labels}}`);
+    expect([of("server_up"), of("server_polled"), of("server_cpu_usage_ratio"), of("server_load15")]).toEqual([
+      0, 1, 0.01, 10,
+    ]);
+    expect([...samples.keys()].filter((key) => /script|logs_buffered|agent_info/.test(key))).toEqual([]);
+    expect([...samples.keys()].some((key) => key.startsWith("orion_container_running"))).toBe(true);
   });
 
   test("of a server that is silent say only that it is", async () => {
@@ -85,13 +99,13 @@ describe("the meter", () => {
   test("counts what is stored, and what could not be", async () => {
     let fail = false;
     const store = meter.count({
-      append: (_batch: { entries: readonly unknown[]; ndjson: Uint8Array | null }) =>
+      append: (_batch: { bytes: number }) =>
         fail ? Promise.reject(new Error("disk full")) : Promise.resolve({ accepted: 2, duplicates: 1 }),
       head: () => 5,
     });
-    await store.append({ entries: [1, 2, 3], ndjson: new Uint8Array(70) });
+    await store.append({ bytes: 70 });
     fail = true;
-    expect(store.append({ entries: [], ndjson: null })).rejects.toThrow("disk full");
+    expect(store.append({ bytes: 20 })).rejects.toThrow("disk full");
     await Promise.resolve();
     expect([meter.lines(), meter.bytes(), meter.failures(), store.head()]).toEqual([
       { accepted: 2, duplicates: 1 },

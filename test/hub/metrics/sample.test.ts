@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { sampleOf } from "#src/hub/metrics/sample.ts";
+import { polledSampleOf, sampleOf } from "#src/hub/metrics/sample.ts";
 import type { Heartbeat } from "#src/protocol/heartbeat.ts";
 import { keyOf } from "#src/protocol/series.ts";
 import { container, heartbeat } from "./heartbeat.ts";
@@ -42,6 +42,15 @@ describe("a heartbeat as a sample", () => {
       "container.restarts/odoo": 27,
       "container.running/odoo": 1,
     });
+  });
+
+  test("of what was read over SSH is the same, without what only the agent knows, and says so", () => {
+    const { subjects, values } = polledSampleOf(heartbeat);
+    const keys = subjects.flatMap((subject) => subject.template.metrics.map((metric) => keyOf(subject, metric)));
+    const polled = Object.fromEntries(keys.map((key, i) => [key, values[i]]));
+    const whole = Object.entries(read(heartbeat)).filter(([key]) => !key.startsWith("script."));
+    const unknown = { "host.delivery.buffered": Number.NaN, "host.delivery.dropped": Number.NaN };
+    expect(polled).toEqual({ ...Object.fromEntries(whole), ...unknown, "host.ssh": 1 });
   });
 
   test("what could not be read is no number", () => {

@@ -55,10 +55,10 @@ describe("projects", () => {
     expect((await projects.create("o2", "shop")).name).toBe("shop");
     const blog = await projects.create("o1", "blog");
     expect(names(projects.of("o1"))).toEqual(["blog", "Shop"]);
-    expect(await failureOf(projects.rename(blog.id, "SHOP"))).toMatchObject({ code: "conflict" });
-    expect((await projects.rename(shop.id, "shop")).name).toBe("shop");
+    expect(await failureOf(projects.change(blog.id, { name: "SHOP" }))).toMatchObject({ code: "conflict" });
+    expect((await projects.change(shop.id, { name: "shop" })).name).toBe("shop");
     expect(projects.get(shop.id)?.name).toBe("shop");
-    expect(await failureOf(projects.rename("none", "x"))).toMatchObject({ code: "not-found" });
+    expect(await failureOf(projects.change("none", { name: "x" }))).toMatchObject({ code: "not-found" });
   });
 
   test("go with their sources, but not while servers are in them", async () => {
@@ -88,7 +88,7 @@ describe("projects", () => {
     failing.now = true;
     for (const attempt of [
       () => projects.create("o1", "blog"),
-      () => projects.rename(shop.id, "store"),
+      () => projects.change(shop.id, { name: "store" }),
       () => projects.remove(shop.id),
       () => projects.createSource(shop.id, "worker"),
       () => projects.rotateSource(source.id),
@@ -118,7 +118,7 @@ describe("projects", () => {
     expect(moved()).toBe(true);
     projects.authenticate(token);
     expect(moved()).toBe(false);
-    await projects.rename(id, "main");
+    await projects.change(id, { name: "main" });
     expect(moved()).toBe(true);
     await projects.removeSource(source.id);
     expect(moved()).toBe(true);

@@ -4,10 +4,11 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync }
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { backup } from "#src/hub/store/backup.ts";
-import { openLogStore } from "#src/hub/store/logs.ts";
 import { restore } from "#src/hub/store/restore.ts";
+import { openBlockStore } from "#src/hub/store/search/store.ts";
 import { openStateStore } from "#src/hub/store/state.ts";
 import { systemClock } from "#src/lib/clock.ts";
+import { delivery } from "#test/hub/kit/delivery.ts";
 import { entries } from "#test/hub/kit/hub.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
@@ -94,22 +95,14 @@ describe("a backup", () => {
     await using target = temporaryFolder();
     await makeData(data.path, "web", 50);
     const state = await openStateStore(data.path, systemClock);
-    const logs = await openLogStore(data.path, systemClock);
+    const logs = await openBlockStore(data.path, systemClock, () => undefined);
     const done = new AbortController();
     let written = 0;
     const writing = (async () => {
       while (!done.signal.aborted) {
         const id = `late-${written}`;
         await state.putServer(server(id, { hostname: id }));
-        const lines = entries(1, 200);
-        await logs.append({
-          serverId: id,
-          batchId: null,
-          entries: lines,
-          times: Float64Array.from(lines, (line) => Date.parse(line.at)),
-          ndjson: null,
-          zstd: null,
-        });
+        await logs.append(delivery(id, entries(1, 200)));
         written++;
       }
     })();

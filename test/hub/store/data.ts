@@ -6,29 +6,22 @@ import { join } from "node:path";
 import { Database } from "bun:sqlite";
 
 import { openAuthDatabase } from "#src/hub/store/auth-database.ts";
-import { openLogStore } from "#src/hub/store/logs.ts";
+import { openBlockStore } from "#src/hub/store/search/store.ts";
 import { openStateStore } from "#src/hub/store/state.ts";
 import { systemClock } from "#src/lib/clock.ts";
+import { delivery } from "#test/hub/kit/delivery.ts";
 import { entries } from "#test/hub/kit/hub.ts";
 import { project, server } from "./open.ts";
 
 /** Fills `folder` with a hub's data: `count` servers called `name`-N with ten log lines each. */
 export async function makeData(folder: string, name: string, count: number): Promise<void> {
   const state = await openStateStore(folder, systemClock);
-  const logs = await openLogStore(folder, systemClock);
+  const logs = await openBlockStore(folder, systemClock, () => undefined);
   const auth = await openAuthDatabase(folder);
   await state.putProject(project("p1"));
   for (let n = 0; n < count; n++) {
     await state.putServer(server(`${name}-${n}`, { hostname: `${name}-${n}` }));
-    const lines = entries(1, 10);
-    await logs.append({
-      serverId: `${name}-${n}`,
-      batchId: null,
-      entries: lines,
-      times: Float64Array.from(lines, (line) => Date.parse(line.at)),
-      ndjson: null,
-      zstd: null,
-    });
+    await logs.append(delivery(`${name}-${n}`, entries(1, 10)));
   }
   await auth.db.schema.createTable("people").addColumn("name", "text").execute();
   state.close();
@@ -59,8 +52,16 @@ export function countData(folder: string): Counted {
       .all()
       .map((row) => row.id),
   );
-  const named = logs.query<{ server: string }, []>("SELECT DISTINCT server FROM chunks").all();
-  const lines = logs.query<{ n: number }, []>("SELECT coalesce(sum(last_position - id + 1), 0) AS n FROM chunks").get();
+  const named = logs
+    .query<{ server: string }, []>(
+      "SELECT server FROM chunks UNION SELECT origins.name FROM blocks JOIN origins ON origins.id = origin",
+    )
+    .all();
+  const lines = logs
+    .query<{ n: number }, []>(
+      "SELECT (SELECT coalesce(sum(last_position - id + 1), 0) FROM chunks) + (SELECT coalesce(sum(lines), 0) FROM blocks) AS n",
+    )
+    .get();
   return {
     names: [...new Set(hostnames.map((row) => row.hostname.replace(/-\d+$/, "")))],
     servers: hostnames.length,

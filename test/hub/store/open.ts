@@ -36,6 +36,7 @@ export const project = (id = "p1", rest: Partial<ProjectRow> = {}): ProjectRow =
   organizationId: null,
   name: id,
   createdAtMs: 1,
+  retention: { days: null, bytes: null },
   ...rest,
 });
 

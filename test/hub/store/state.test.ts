@@ -5,16 +5,19 @@ import type { Kysely } from "kysely";
 
 import { openAuthDatabase } from "#src/hub/store/auth-database.ts";
 import { openDatabase } from "#src/hub/store/database.ts";
-import type { DeviceRow, SourceRow, TokenRow } from "#src/hub/store/port.ts";
+import type { DeviceRow, EventSearch, SourceRow, TokenRow } from "#src/hub/store/port.ts";
 import { openStateStore } from "#src/hub/store/state.ts";
 import { stateMigrations } from "#src/hub/store/state-tables.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
 import type { AuditEntry } from "#src/protocol/audit.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+import { crash } from "#test/hub/kit/hub.ts";
 import { openTestStore, project, server } from "./open.ts";
 
 const digest = new Uint8Array(32).fill(7);
+
+const anyEvent = { types: null, source: null, fromMs: null, toMs: null };
 
 describe("the state store", () => {
   test("gives back what it was given, after a restart too", async () => {
@@ -93,7 +96,7 @@ describe("the state store", () => {
       await store.appendEvents({ serverId: id, batchId: null, events: [started(1)] });
     }
     await store.deleteServer("a");
-    const { events } = await store.events({ scope: null, serverId: null, type: null, limit: 10, before: null });
+    const { events } = await store.events({ scope: null, serverId: null, ...anyEvent, limit: 10, before: null });
     expect(events.map((event) => event.serverId)).toEqual(["b"]);
   });
 
@@ -109,7 +112,7 @@ describe("the state store", () => {
       const page = await store.events({
         scope: new Set(["a", "c"]),
         serverId: null,
-        type: null,
+        ...anyEvent,
         limit: 7,
         before: before ?? null,
       });
@@ -118,8 +121,34 @@ describe("the state store", () => {
     }
     const wanted = Array.from({ length: 30 }, (_, n) => `${ids[n % 3]}${n + 1}`).filter((one) => !one.startsWith("b"));
     expect(seen).toEqual(wanted.toReversed());
-    const none = await store.events({ scope: new Set(), serverId: null, type: null, limit: 7, before: null });
+    const none = await store.events({ scope: new Set(), serverId: null, ...anyEvent, limit: 7, before: null });
     expect(none).toEqual({ events: [], cursor: null });
+  });
+
+  test("shows the events of types, of a source, and of a time", async () => {
+    await using opened = await openTestStore();
+    const { store } = opened;
+    const at = (n: number) => new Date(n * 1000).toISOString();
+    const dropped = { source: "api", count: 3, from: at(1), to: at(2) };
+    await store.appendEvents({
+      serverId: "a",
+      batchId: null,
+      events: [
+        { type: "agent.started", at: at(1), version: "1.0.0", reason: "boot" },
+        { type: "logs.dropped", at: at(2), total: 3, sources: [{ ...dropped, source: "worker" }, dropped] },
+        crash({ at: at(3), script: "api" }),
+        crash({ at: at(4), script: "worker" }),
+      ],
+    });
+    const find = async (more: Partial<EventSearch>) => {
+      const search = { scope: null, serverId: null, ...anyEvent, limit: 10, before: null, ...more };
+      return (await store.events(search)).events.map(({ id }) => id);
+    };
+    expect(await find({})).toEqual(["4", "3", "2", "1"]);
+    expect(await find({ source: "api" })).toEqual(["3", "2"]);
+    expect(await find({ types: ["agent.started", "logs.dropped"] })).toEqual(["2", "1"]);
+    expect(await find({ fromMs: 2000, toMs: 4000 })).toEqual(["3", "2"]);
+    expect(await find({ types: ["script.crashed"], source: "worker", toMs: 4000 })).toEqual([]);
   });
 
   test("knows a device until its request expires, and forgets it then", async () => {
@@ -222,7 +251,7 @@ describe("the audit trail", () => {
     await store.addAudit("o", entry(2, failed));
     await store.addAudit(null, entry(3, { action: "hub.backed-up" }));
     await store.addAudit(null, entry(5000, failed));
-    await store.prune(1_700_000_004_000);
+    await store.prune(() => -Infinity, 1_700_000_004_000);
     const { entries } = await store.audit({ ...all, unowned: true });
     expect(entries.map((one) => one.id)).toEqual(["4", "3", "2"]);
   });
@@ -249,7 +278,8 @@ describe("a state.db of the first version", () => {
     database.close(true);
     const store = await openStateStore(folder.path, systemClock);
     const [made] = await store.projects();
-    expect(made).toEqual({ id: made?.id ?? "", organizationId: null, name: "default", createdAtMs: 40 });
+    const retention = { days: null, bytes: null };
+    expect(made).toEqual({ id: made?.id ?? "", organizationId: null, name: "default", createdAtMs: 40, retention });
     const projectId = made?.id ?? "";
     expect(await store.servers()).toEqual([
       server("a", {
@@ -263,7 +293,7 @@ describe("a state.db of the first version", () => {
       }),
       server("b", { projectId, hostname: "web-2", createdAtMs: 40, digest: null }),
     ]);
-    const { events } = await store.events({ scope: null, serverId: "a", type: null, limit: 1, before: null });
+    const { events } = await store.events({ scope: null, serverId: "a", ...anyEvent, limit: 1, before: null });
     expect(events[0]?.hostname).toBe("web-1");
     store.close();
     // and a second start finds nothing to do

@@ -7,7 +7,7 @@ import { exitCodes } from "../../exit.ts";
 import { connectHub } from "../../hub/access.ts";
 import { listProjects } from "../../hub/projects.ts";
 import { findServer } from "../../hub/servers.ts";
-import { lastSeen, projectName, renderServer, statusWord } from "../../hub/servers-view.ts";
+import { lastSeen, overSsh, projectName, renderServer, statusWord } from "../../hub/servers-view.ts";
 import { print, printJson } from "../../output.ts";
 
 /** The word that every command of one server takes. */
@@ -34,7 +34,8 @@ export const show = command({
 
 export const status = command({
   args: { id: serverWord },
-  about: "Connected means that the agent reported within the last two minutes.",
+  about:
+    "Connected means that the agent reported within the last two minutes; else the hub watches over SSH, if it can.",
   async run({ args, session }) {
     const hub = connectHub(session);
     const { id, hostname } = await findServer(hub, args.id);
@@ -43,7 +44,8 @@ export const status = command({
     else {
       const word = statusWord(answer, painter(wantsColours(session)));
       const version = answer.version === null ? "" : `, version ${answer.version}`;
-      await print(`${hostname}: ${word}${version}, ${lastSeen(answer, Date.now())}\n`);
+      const ssh = answer.ssh === undefined ? "" : `; over SSH ${overSsh(answer.ssh, Date.now())}`;
+      await print(`${hostname}: ${word}${version}, ${lastSeen(answer, Date.now())}${ssh}\n`);
     }
     return exitCodes.done;
   },

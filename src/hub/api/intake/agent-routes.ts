@@ -2,6 +2,7 @@
 import { timestamp } from "#src/lib/clock.ts";
 import { postedEvent } from "#src/protocol/event.ts";
 import { type Heartbeat, heartbeat, heartbeatAnswer } from "#src/protocol/heartbeat.ts";
+import { release } from "#src/protocol/columns/release.ts";
 import { logsAnswer } from "#src/protocol/log.ts";
 import { check, z } from "#src/protocol/schema.ts";
 import { type Admission, largeBytes } from "./admission.ts";
@@ -77,11 +78,12 @@ export function agentRoutes(deps: AgentDeps): Route[] {
         deps.admission.admit(request, caller.serverId, async (room) => {
           const { plain, zstd } = await readDelivery(request, room);
           const from = { serverId: caller.serverId, batchId: batchName(request) };
-          const answer =
-            plain.length > largeBytes
-              ? await appendInParts(deps.logs, plain, from)
-              : await append(deps.logs, readEntries(plain, zstd), from);
-          return Response.json(answer, { status: 202 });
+          if (plain.length > largeBytes) {
+            return Response.json(await appendInParts(deps.logs, plain, from), { status: 202 });
+          }
+          const batch = readEntries(plain, zstd);
+          release(plain);
+          return Response.json(await append(deps.logs, batch, from), { status: 202 });
         }),
     }),
     route({
@@ -113,7 +115,7 @@ export function agentRoutes(deps: AgentDeps): Route[] {
 type From = { readonly serverId: string; readonly batchId: string | null };
 
 async function append(logs: AgentDeps["logs"], batch: EntryBatch, from: From): Promise<Appended> {
-  return batch.entries.length === 0 ? { accepted: 0, duplicates: 0 } : await logs.append({ ...batch, ...from });
+  return batch.columns.count === 0 ? { accepted: 0, duplicates: 0 } : await logs.append({ ...batch, ...from });
 }
 
 /**

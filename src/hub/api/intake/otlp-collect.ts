@@ -1,6 +1,6 @@
 /** Gathers the entries of a request; a record that can't be taken is counted, and the others are taken. */
+import { maxLineBytes } from "#src/protocol/columns/scan.ts";
 import { maxInflatedBytes } from "#src/protocol/log.ts";
-import { maxLineBytes } from "./ndjson.ts";
 import { type Attributes, type Origin, type PlainRecord, RecordFault, isEmpty, otlpEntry } from "./otlp-entry.ts";
 import { HttpFault } from "../problem.ts";
 import { boundEntry, refuseManyEntries } from "./source-log-body.ts";

@@ -1,7 +1,8 @@
 /** The entries of a body that an application posted: one object, an array, or one a line. All of them, or none. */
 import { parseJson } from "#src/lib/json.ts";
+import { maxLineBytes } from "#src/protocol/columns/scan.ts";
 import { largeBytes } from "./admission.ts";
-import { cutEntry, maxLineBytes, partsOf } from "./ndjson.ts";
+import { cutEntry, partsOf } from "./ndjson.ts";
 import { HttpFault } from "../problem.ts";
 import { type SourceEntry, readSourceEntry } from "./source-log-entry.ts";
 import { refuseManyValues } from "./weight.ts";

@@ -2,7 +2,7 @@
  * What the ways in for applications share: the bound on memory, the rate of each source, the numbers of its entries, and
  * the store.
  */
-import type { LogEntry } from "#src/protocol/log.ts";
+import { createColumnBuilder } from "#src/protocol/columns/builder.ts";
 import type { Admission } from "./admission.ts";
 import { readDelivery } from "../body.ts";
 import type { SourceCaller } from "../caller.ts";
@@ -78,22 +78,14 @@ export function createIntake({ logs, admission, rate, now }: IntakeWorld): Intak
     source: SourceCaller,
     entries: readonly SourceEntry[],
     batchId: string | null,
+    bytes: number,
   ): Promise<Appended> {
-    const first = number(source.sourceId, entries.length);
-    const numbered = entries.map((entry, i): LogEntry => ({
-      seq: first + i,
-      ...entry,
-      source: source.name,
-      stream: "http",
-    }));
-    return await logs.append({
-      serverId: source.sourceId,
-      batchId,
-      entries: numbered,
-      times: Float64Array.from(numbered, ({ at }) => Date.parse(at)),
-      ndjson: null,
-      zstd: null,
-    });
+    let seq = number(source.sourceId, entries.length);
+    const builder = createColumnBuilder();
+    for (const { at, ...entry } of entries) {
+      builder.add({ seq: seq++, at, ...entry, source: source.name, stream: "http" }, Date.parse(at));
+    }
+    return await logs.append({ serverId: source.sourceId, batchId, columns: builder.columns(), zstd: null, bytes });
   }
 
   return {
@@ -117,7 +109,7 @@ export function createIntake({ logs, admission, rate, now }: IntakeWorld): Intak
       for (const entries of parts()) {
         if (++part % partsBetweenSweeps === 0) await sweep();
         const name = batchId === null || done === 0 ? batchId : `${batchId} from ${done}`;
-        const { accepted, duplicates } = await append(source, entries, name);
+        const { accepted, duplicates } = await append(source, entries, name, (bytes * entries.length) / count);
         answer.accepted += accepted;
         answer.duplicates += duplicates;
         done += entries.length;

@@ -1,6 +1,7 @@
 /** One open stream of an agent: frames in, acknowledgements out, in order, with a bound on what is on its way. */
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import { createColumnBuilder } from "#src/protocol/columns/builder.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { type StreamAnswer, streamCloses, streamDeadMs, streamPingMs } from "#src/protocol/stream.ts";
 import { type Admission, noRoom } from "./admission.ts";
@@ -47,7 +48,7 @@ export type Connection = {
 /** A frame that is not stored yet, and how to give its room back. */
 type Waiting = { readonly frame: Frame; readonly release: () => void };
 
-type Batch = Pick<Frame, "entries" | "times">;
+type Batch = Pick<Frame, "columns" | "bytes">;
 
 export type ConnectionWorld = {
   readonly logs: Pick<Logs, "append">;
@@ -140,9 +141,9 @@ export function createConnection(serverId: string, wire: Wire, world: Connection
     }
   }
 
-  async function store({ entries, times }: Batch): Promise<{ readonly error: unknown } | undefined> {
+  async function store({ columns, bytes }: Batch): Promise<{ readonly error: unknown } | undefined> {
     try {
-      await logs.append({ serverId, batchId: null, entries, times, ndjson: null, zstd: null });
+      await logs.append({ serverId, batchId: null, columns, zstd: null, bytes });
       return undefined;
     } catch (error) {
       return { error };
@@ -223,18 +224,22 @@ function takeGroup(waiting: Waiting[]): Waiting[] {
   let next: number | undefined;
   for (const { frame } of waiting) {
     bytes += frame.bytes;
-    if (count > 0 && (frame.entries[0]?.seq !== next || bytes > maxGroupBytes)) break;
+    const { count: lines, seqs } = frame.columns;
+    if (count > 0 && (seqs[0] !== next || bytes > maxGroupBytes)) break;
     count++;
-    next = (frame.entries.at(-1)?.seq ?? 0) + 1;
+    next = (seqs[lines - 1] ?? 0) + 1;
   }
   return waiting.splice(0, count);
 }
 
 function join(group: readonly Waiting[]): Batch {
-  return {
-    entries: group.flatMap(({ frame }) => frame.entries),
-    times: Float64Array.from(group.flatMap(({ frame }) => [...frame.times])),
-  };
+  const builder = createColumnBuilder();
+  let bytes = 0;
+  for (const { frame } of group) {
+    builder.addRange(frame.columns, 0, frame.columns.count);
+    bytes += frame.bytes;
+  }
+  return { columns: builder.columns(), bytes };
 }
 
 function cutReason(text: string): string {

@@ -1,19 +1,21 @@
 /** Frames of the agents' stream, from bytes to checked entries. */
 import { parseInstant } from "#src/lib/instant.ts";
+import { columnsOf } from "#src/protocol/columns/builder.ts";
+import { areEntries } from "#src/protocol/columns/check.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
-import { type LogEntry, maxMessageLength } from "#src/protocol/log.ts";
+import type { LogColumns } from "#src/protocol/log-columns.ts";
+import { maxMessageLength } from "#src/protocol/log.ts";
 import { firstIssue, z } from "#src/protocol/schema.ts";
 import { maxFrameEntries, maxInflatedFrameBytes, streamCloses, streamFrame } from "#src/protocol/stream.ts";
 import { inflate } from "../body.ts";
-import { areEntries, cutEntry } from "./ndjson.ts";
+import { cutEntry } from "./ndjson.ts";
 import { refuseManyValues } from "./weight.ts";
 import { HttpFault } from "../problem.ts";
 
 /** A frame as the store takes it; `bytes` is its size as JSON. */
 export type Frame = {
   readonly seq: number;
-  readonly entries: readonly LogEntry[];
-  readonly times: Float64Array;
+  readonly columns: LogColumns;
   readonly bytes: number;
 };
 
@@ -35,7 +37,7 @@ export function readFrame(message: string | Uint8Array): Frame {
   const value = parse(json);
   if (isFrame(value)) {
     const times = new Float64Array(value.entries.length);
-    if (areEntries(value.entries, times)) return { seq: value.seq, entries: value.entries, times, bytes };
+    if (areEntries(value.entries, times)) return { seq: value.seq, columns: columnsOf(value.entries, times), bytes };
   }
   return { ...readCarefully(value), bytes };
 }
@@ -80,5 +82,11 @@ function readCarefully(value: unknown): Omit<Frame, "bytes"> {
     throw new FrameFault(streamCloses.invalid, "the frame is not valid: seq: too large");
   }
   const bound = entries.map((entry) => (entry.message.length > maxMessageLength ? cutEntry(entry) : entry));
-  return { seq, entries: bound, times: Float64Array.from(bound, ({ at }) => parseInstant(at)) };
+  return {
+    seq,
+    columns: columnsOf(
+      bound,
+      bound.map(({ at }) => parseInstant(at)),
+    ),
+  };
 }

@@ -2,7 +2,8 @@
 import { eventsPage } from "#src/protocol/api.ts";
 import { z } from "#src/protocol/schema.ts";
 import { createLiveFeed } from "./live-feed.ts";
-import { position } from "./log-search.ts";
+import { position } from "./log-tail-route.ts";
+import type { ErrorGroups } from "../error-ports.ts";
 import type { Events, Servers } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
 import { type Route, route } from "../route.ts";
@@ -12,24 +13,32 @@ import type { StillGood } from "./still-good.ts";
 
 const project = z.optional(z.string().check(z.maxLength(100)));
 
+const time = z.optional(z.iso.datetime({ offset: true }));
+
 const search = z.object({
   server: z.optional(z.string().check(z.maxLength(100))),
   /** id or name */
   project,
-  type: z.optional(z.string().check(z.maxLength(100))),
+  /** a script, or what the lines of a container are filed under */
+  source: z.optional(z.string().check(z.maxLength(200))),
+  /** one or more, with commas between them */
+  type: z.optional(z.string().check(z.maxLength(1000))),
+  from: time,
+  to: time,
   limit: z._default(z.coerce.number().check(z.minimum(1), z.maximum(1000), z.multipleOf(1)), 100),
   cursor: z.optional(z.string().check(z.regex(/^-?\d{1,16}\.\d{1,16}$/, "is not one that this hub gave out"))),
 });
 
 export type EventDeps = {
   readonly events: Events;
+  readonly errors: Pick<ErrorGroups, "fingerprintsOf">;
   readonly servers: Servers;
   readonly streams: Streams;
   readonly scopes: Pick<Scopes, "visible" | "servers" | "project">;
   readonly stillGood: StillGood;
 };
 
-export function eventRoutes({ events, servers, streams, scopes, stillGood }: EventDeps): Route[] {
+export function eventRoutes({ events, errors, servers, streams, scopes, stillGood }: EventDeps): Route[] {
   return [
     route({
       method: "GET",
@@ -43,11 +52,19 @@ export function eventRoutes({ events, servers, streams, scopes, stillGood }: Eve
         const page = await events.events({
           scope: scopes.visible(caller.organizationId, query.project)(),
           serverId: query.server ?? null,
-          type: query.type ?? null,
+          types: query.type?.split(",") ?? null,
+          source: query.source ?? null,
+          fromMs: query.from === undefined ? null : Date.parse(query.from),
+          toMs: query.to === undefined ? null : Date.parse(query.to),
           limit: query.limit,
           before: query.cursor ?? null,
         });
-        return Response.json(page, { headers: { "cache-control": "no-store" } });
+        const led = errors.fingerprintsOf(page.events.map(({ id }) => id));
+        const told = page.events.map((event) => {
+          const error = led.get(event.id);
+          return error === undefined ? event : { ...event, error };
+        });
+        return Response.json({ ...page, events: told }, { headers: { "cache-control": "no-store" } });
       },
     }),
     route({

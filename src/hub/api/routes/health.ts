@@ -1,13 +1,21 @@
 /** Whether the hub lives and whether it can work. */
 import { z } from "#src/protocol/schema.ts";
 import type { Events } from "../ports.ts";
-import { problem } from "../problem.ts";
+import { problem, retryAfterSeconds } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 
 const health = z.object({ status: z.literal("ok"), version: z.string() });
-const readiness = z.object({ status: z.literal("ready") });
+/** degraded: it takes and answers everything, and a person should see to its problems */
+const readiness = z.object({ status: z.enum(["ready", "degraded"]), problems: z.array(z.string()) });
 
-export function healthRoutes(events: Pick<Events, "ready">, version: string): Route[] {
+export type HealthDeps = {
+  readonly events: Pick<Events, "ready">;
+  readonly version: string;
+  /** What is wrong with the disk of the hub's data, null: nothing; `full`: nothing can be stored. */
+  readonly disk: () => { readonly problem: string | null; readonly full: boolean };
+};
+
+export function healthRoutes({ events, version, disk }: HealthDeps): Route[] {
   return [
     route({
       method: "GET",
@@ -23,9 +31,16 @@ export function healthRoutes(events: Pick<Events, "ready">, version: string): Ro
       path: "/readyz",
       permission: "none",
       group: "Health",
-      summary: "200 while the store answers",
+      summary: "200 while the store answers and takes what comes; `problems` says what a person should see to",
       answer: readiness,
-      handle: () => (events.ready() ? Response.json({ status: "ready" }) : problem(503, "the store does not answer")),
+      handle() {
+        if (!events.ready()) return problem(503, "the store does not answer");
+        const found = disk();
+        if (found.full) return problem(503, found.problem ?? "", { "retry-after": String(retryAfterSeconds) });
+        const problems = found.problem === null ? [] : [found.problem];
+        const status = problems.length === 0 ? "ready" : "degraded";
+        return Response.json({ status, problems }, { headers: { "cache-control": "no-store" } });
+      },
     }),
   ];
 }

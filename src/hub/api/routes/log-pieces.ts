@@ -1,6 +1,6 @@
 /** The answer of a search as it goes on: hits at once, from time to time how far it is, and how it ended. */
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import type { SearchEnd, SearchLine, SearchProgress } from "#src/protocol/query-answers.ts";
+import type { LogMarks, SearchEnd, SearchLine, SearchProgress } from "#src/protocol/query-answers.ts";
 import type { SearchPart } from "../search-ports.ts";
 import { sseEvent } from "../sse.ts";
 
@@ -13,11 +13,17 @@ export function formOf(request: Request): Form | undefined {
   return forms.find((form) => accept.includes(form));
 }
 
-/** Whoever hangs up ends the search by `stop`. */
-export function answerInPieces(parts: AsyncIterable<SearchPart>, form: Form, stop: () => void): Response {
+export type PiecesWorld = {
+  /** ends the search; called when the reader hangs up */
+  readonly stop: () => void;
+  /** marks of what was searched, up to a cursor; undefined: none are wanted */
+  readonly marksTo: (end: string | null) => Promise<LogMarks | undefined>;
+};
+
+export function answerInPieces(parts: AsyncIterable<SearchPart>, form: Form, { stop, marksTo }: PiecesWorld): Response {
   const encoder = new TextEncoder();
   const write = form === "text/event-stream" ? asEvent : asLine;
-  const iterator = textOf(parts, write);
+  const iterator = textOf(parts, write, marksTo);
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -39,9 +45,14 @@ export function answerInPieces(parts: AsyncIterable<SearchPart>, form: Form, sto
 async function* textOf(
   parts: AsyncIterable<SearchPart>,
   write: (line: SearchLine) => string,
+  marksTo: PiecesWorld["marksTo"],
 ): AsyncGenerator<string, void, void> {
   try {
-    for await (const part of parts) yield linesOf(part).map(write).join("");
+    for await (const part of parts) {
+      const marks = part.kind === "end" ? await marksTo(part.cursor) : undefined;
+      if (marks !== undefined) yield write({ marks });
+      yield linesOf(part).map(write).join("");
+    }
   } catch (error) {
     // the status has been sent: what went wrong is told in the stream; a defect's text stays with us
     yield write({ problem: error instanceof Fault ? error.oneLine : "the search failed" });

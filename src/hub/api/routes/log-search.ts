@@ -2,6 +2,7 @@
 import {
   type ContextAnswer,
   type HistogramAnswer,
+  type LogMarks,
   type SearchPage,
   contextAnswer,
   contextQuery,
@@ -13,27 +14,18 @@ import {
   topAnswer,
   topQuery,
 } from "#src/protocol/query-answers.ts";
-import { selectorOf } from "#src/protocol/query-match.ts";
-import type { LogSelection } from "#src/protocol/query.ts";
-import { z } from "#src/protocol/schema.ts";
-import type { StoredEntry } from "#src/protocol/api.ts";
-import type { MemberCaller } from "../caller.ts";
-import type { Servers, Visible } from "../ports.ts";
+import type { Events, Servers } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 import type { Arrivals, EntrySearch, LogSearches, SearchPart } from "../search-ports.ts";
-import { type Streams, maxStreams } from "../sse.ts";
+import type { Streams } from "../sse.ts";
+import { marksWithin } from "./log-marks.ts";
 import { answerInPieces, formOf } from "./log-pieces.ts";
-import { type Asked, namesServers, selectionOf } from "./log-selection.ts";
-import { createLogTail } from "./log-tail.ts";
+import { createSelected, sees } from "./log-selection.ts";
+import { logTailRoutes } from "./log-tail-route.ts";
 import type { Scopes } from "./scope.ts";
 import type { StillGood } from "./still-good.ts";
-import { createTailBudget } from "./tail-budget.ts";
 import { createTurns } from "./turns.ts";
-
-const tail = z.extend(logSelection, {
-  after: z.optional(position()),
-});
 
 /** Exports that are read at the same time. */
 const maxExports = 4;
@@ -41,25 +33,17 @@ const noStore = { "cache-control": "no-store" };
 
 export type LogSearchDeps = {
   readonly logs: LogSearches & Arrivals;
+  readonly events: Pick<Events, "events">;
   readonly streams: Streams;
   readonly scopes: Pick<Scopes, "visible" | "servers" | "project">;
   readonly servers: Pick<Servers, "revision">;
   readonly stillGood: StillGood;
 };
 
-export function logSearchRoutes({ logs, streams, scopes, servers, stillGood }: LogSearchDeps): Route[] {
+export function logSearchRoutes({ logs, events, streams, scopes, servers, stillGood }: LogSearchDeps): Route[] {
   const turns = createTurns();
-  const budget = createTailBudget();
+  const selected = createSelected(scopes);
   let exports = 0;
-
-  /** What is asked for, within what the caller may see. */
-  function selected(asked: Asked & { readonly project?: string | undefined }, { organizationId }: MemberCaller) {
-    const { project } = asked;
-    const visible = scopes.visible(organizationId, project);
-    const named = () =>
-      scopes.servers(organizationId, project === undefined ? undefined : scopes.project(organizationId, project));
-    return { visible, select: (): LogSelection => selectionOf(asked, visible(), named) };
-  }
 
   /** A search in its turn. */
   async function* inTurn(search: EntrySearch, signal: AbortSignal): AsyncGenerator<SearchPart, void, void> {
@@ -91,16 +75,21 @@ export function logSearchRoutes({ logs, streams, scopes, servers, stillGood }: L
       query: logSearch,
       answer: searchPage,
       async handle({ query, request, caller, holdOpen }) {
-        const { order, limit, cursor, budget, ...asked } = query;
+        const { order, limit, cursor, budget, marks, ...asked } = query;
         const selection = selected(asked, caller).select();
         const search = { ...selection, order, limit, cursor: cursor ?? null, budgetMs: budget };
         const form = formOf(request);
+        const marksTo = async (end: string | null): Promise<LogMarks | undefined> =>
+          marks === "true" ? await marksWithin(events, selection, stretchOf(search, end)) : undefined;
         holdOpen();
-        if (form === undefined)
-          return Response.json(await pageOf(inTurn(search, request.signal)), { headers: noStore });
+        if (form === undefined) {
+          const page = await pageOf(inTurn(search, request.signal));
+          const answer: SearchPage = { ...page, ...(await marksTo(page.cursor)) };
+          return Response.json(answer, { headers: noStore });
+        }
         const stop = new AbortController();
         const signal = AbortSignal.any([request.signal, stop.signal]);
-        return answerInPieces(inTurn(search, signal), form, () => stop.abort());
+        return answerInPieces(inTurn(search, signal), form, { stop: () => stop.abort(), marksTo });
       },
     }),
     route({
@@ -112,7 +101,7 @@ export function logSearchRoutes({ logs, streams, scopes, servers, stillGood }: L
       query: histogramQuery,
       answer: histogramAnswer,
       async handle({ query, request, caller, holdOpen }) {
-        const { step, budget, ...asked } = query;
+        const { step, budget, marks, ...asked } = query;
         const selection = selected(asked, caller).select();
         holdOpen();
         const stepMs = step === undefined ? null : Math.round(step * 1000);
@@ -122,6 +111,7 @@ export function logSearchRoutes({ logs, streams, scopes, servers, stillGood }: L
           buckets: found.buckets.map(({ fromMs, counts }) => ({ at: new Date(fromMs).toISOString(), counts })),
           total: found.total,
           partial: found.partial,
+          ...(marks === "true" ? await marksWithin(events, selection, bucketsOf(found)) : {}),
         };
         return Response.json(answer, { headers: noStore });
       },
@@ -174,47 +164,29 @@ export function logSearchRoutes({ logs, streams, scopes, servers, stillGood }: L
         const { visible } = selected({}, caller);
         const entries = await work(() => logs.context(params["id"] ?? "", query.before, query.after));
         const [first] = entries;
-        if (first === undefined || !maySee(visible(), first)) throw new HttpFault(404, "there is no such entry");
+        if (first === undefined || !sees(visible(), first.serverId)) throw new HttpFault(404, "there is no such entry");
         const answer: ContextAnswer = { entries: [...entries] };
         return Response.json(answer, { headers: noStore });
       },
     }),
-    route({
-      method: "GET",
-      path: "/api/logs/tail",
-      permission: "view:servers",
-      group: "Logs",
-      summary: "Follow log entries (server-sent events); Last-Event-ID or `after` resumes",
-      query: tail,
-      answerType: "text/event-stream",
-      handle({ query, request, caller, holdOpen }) {
-        if (streams.count() >= maxStreams)
-          throw new HttpFault(503, "too many live streams are open", { "retry-after": "5" });
-        const { after, ...asked } = query;
-        const { select, visible } = selected(asked, caller);
-        const resume = request.headers.get("last-event-id") ?? after;
-        const from = resume !== undefined && /^\d{1,15}$/.test(resume) ? Number(resume) : logs.head();
-        let test = selectorOf({ ...select(), scope: null });
-        let revision = servers.revision();
-        const named = namesServers(select().query);
-        holdOpen();
-        const testNow = () => {
-          // hostnames in the query may mean other servers by now
-          if (named && revision !== servers.revision()) {
-            revision = servers.revision();
-            test = selectorOf({ ...select(), scope: null });
-          }
-          const scope = visible();
-          return (entry: StoredEntry) => maySee(scope, entry) && test(entry);
-        };
-        const feed = createLogTail({ logs, testNow, budget }, from);
-        return streams.open(feed, async () => !feed.tooSlow() && (await stillGood({ request, caller })));
-      },
-    }),
+    ...logTailRoutes({ logs, streams, selected, servers, stillGood }),
   ];
 }
 
-const maySee = (visible: Visible, { serverId }: StoredEntry): boolean => visible === null || visible.has(serverId);
+/** What a page covers, from its own cursor to where it ended: each mark is on one page of a search. */
+function stretchOf({ order, cursor }: Pick<EntrySearch, "order" | "cursor">, end: string | null) {
+  // a cursor begins with its milliseconds
+  const [here, there] = [cursor, end].map((text) => (text === null ? null : Number.parseInt(text, 10)));
+  return order === "newest"
+    ? { fromMs: there ?? null, toMs: here ?? null }
+    : { fromMs: here ?? null, toMs: there ?? null };
+}
+
+/** What a histogram covers. */
+function bucketsOf({ stepMs, buckets }: Pick<Awaited<ReturnType<LogSearches["histogram"]>>, "stepMs" | "buckets">) {
+  const last = buckets.at(-1);
+  return { fromMs: buckets[0]?.fromMs ?? null, toMs: last === undefined ? null : last.fromMs + stepMs };
+}
 
 async function pageOf(parts: AsyncIterable<SearchPart>): Promise<SearchPage> {
   const page: SearchPage = { entries: [], cursor: null, stoppedEarly: null, damaged: 0 };
@@ -263,9 +235,4 @@ function exported(pieces: AsyncIterable<Uint8Array>, over: () => void): Response
       "content-disposition": 'attachment; filename="logs.ndjson"',
     },
   });
-}
-
-/** An id that a live stream gave out. */
-export function position() {
-  return z.string().check(z.regex(/^\d{1,15}$/, "must be an id that a live stream gave out"));
 }

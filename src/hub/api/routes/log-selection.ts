@@ -4,8 +4,10 @@ import type { Stream } from "#src/protocol/log.ts";
 import { valueTest } from "#src/protocol/query-match.ts";
 import { describeProblem, parseQuery } from "#src/protocol/query-parser.ts";
 import type { LogSelection, Query } from "#src/protocol/query.ts";
+import type { MemberCaller } from "../caller.ts";
 import type { Visible } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
+import type { Scopes } from "./scope.ts";
 
 /** Ids and hostnames of servers that the caller may see. */
 export type Named = () => readonly { readonly id: string; readonly hostname: string }[];
@@ -29,6 +31,25 @@ export function selectionOf(asked: Asked, scope: Visible, servers: Named): LogSe
     query: q === undefined ? { kind: "all" } : withServers(readQuery(q), servers),
   };
 }
+
+/** What a request asks for within what its caller may see; both are worked out anew with each call, for streams. */
+export type Selected = (
+  asked: Asked & { readonly project?: string | undefined },
+  caller: Pick<MemberCaller, "organizationId">,
+) => { readonly visible: () => Visible; readonly select: () => LogSelection };
+
+export function createSelected(scopes: Pick<Scopes, "visible" | "servers" | "project">): Selected {
+  return (asked, { organizationId }) => {
+    const { project } = asked;
+    const visible = scopes.visible(organizationId, project);
+    const named = () =>
+      scopes.servers(organizationId, project === undefined ? undefined : scopes.project(organizationId, project));
+    return { visible, select: () => selectionOf(asked, visible(), named) };
+  };
+}
+
+/** Whether entries of a server or source may be shown. */
+export const sees = (visible: Visible, serverId: string): boolean => visible === null || visible.has(serverId);
 
 function readQuery(text: string): Query {
   const parsed = parseQuery(text);

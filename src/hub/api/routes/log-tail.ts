@@ -1,105 +1,151 @@
 /**
- * The feed of a live tail. It has no queue of its own: its place in the store is its queue, so a reader gets every
- * entry once and in order, also across reconnections. A reader too far behind is taken forward and told what it missed.
+ * The feed of a live tail. It has no queue of its own: its place in the log is its queue, so a reader gets every entry once
+ * and in order, also across reconnections. A reader too far behind is taken forward and told how many lines it missed.
  */
-import type { StoredEntry } from "#src/protocol/api.ts";
-import type { EntryTest } from "#src/protocol/query-match.ts";
-import type { Arrivals } from "../search-ports.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
 import { type Feed, createBell, sseEvent } from "../sse.ts";
-import { type TailBudget, againMs } from "./tail-budget.ts";
+import type { Filter } from "./log-tail-batch.ts";
+import type { TailSource } from "./log-tail-source.ts";
 
-/** Entries that are looked at in one go. */
-const maxEntries = 500;
 /** Entries that a reader may be behind. A burst of this size reaches it whole. */
 export const maxLag = 200_000;
-/** Where it goes on when it was further behind. */
+/** Where it goes on when it was further behind, and nothing is at hand. */
 const keptLag = 1000;
-/** Milliseconds that looking at one stretch may take: an expression that takes longer would stop everybody. */
+/** A reader may wait so long for what the hub has no time to give, in milliseconds; then it is taken to what comes now. */
+const longestHeldMs = 800;
+/** Milliseconds that testing one batch may take: an expression that takes longer would stop everybody. */
 const longestLookMs = 1000;
+/** Milliseconds after which others have their turn. */
+const turnMs = 5;
+/** What sending takes of the hub's time, roughly, in milliseconds. */
+const [msOfPiece, msOfMiB] = [0.05, 4];
+/** Positions after which a reader that nothing was for is told where it is, so that it can resume from there. */
+const tellAfter = 50_000;
 
 export type LogTail = Feed & {
-  /** Its expression took too long: it gives nothing any more. */
-  tooSlow(): boolean;
+  /** Its expression took too long, or the log can't be read: it gives nothing any more. */
+  ended(): boolean;
 };
 
 export type LogTailWorld = {
-  readonly logs: Arrivals;
+  readonly source: TailSource;
   /** asked each time, because servers come and go */
-  readonly testNow: () => EntryTest;
-  /** shared with the other tails */
-  readonly budget: TailBudget;
+  readonly filterNow: () => Filter;
+  /** whose entries the reader may see now */
+  readonly maySee: (serverId: string) => boolean;
+  /** called once, when it is closed */
+  readonly done: () => void;
 };
 
-/** Entries after `from` that the test lets through. */
-export function createLogTail({ logs, testNow, budget }: LogTailWorld, from: number): LogTail {
+/** Entries after `from` that the filter lets through. */
+export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld, from: number): LogTail {
+  const { budget } = source;
   // an id of another store, or of the time before a restore: go on with what comes
-  let position = Math.min(from, logs.head());
+  let position = Math.min(from, source.head());
+  let toldPosition = position;
   let told = false;
-  let slow = false;
-  let again: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
+  // since when the reader waits, and how long it has waited since it was last up to date, though there was something
+  let waitingSince: number | undefined;
+  let heldMs = 0;
+  let pending: string | Uint8Array | undefined;
   const bell = createBell();
-  const cancel = logs.onAppend(() => {
-    budget.arrived();
-    bell.ring();
+  const leave = source.join(() => {
+    // while its reader has not taken what it was given, nothing is made for it
+    if (waitingSince === undefined || pending !== undefined) return;
+    const time = performance.now();
+    heldMs += time - waitingSince;
+    waitingSince = time;
+    pending = look();
+    if (pending !== undefined) bell.ring();
   });
 
-  function skip(): string {
-    const to = logs.head() - keptLag;
+  function skipTo(to: number): string {
     const missed = { lines: to - position, from: String(position + 1), to: String(to) };
-    position = to;
+    position = toldPosition = to;
+    heldMs = 0;
     return sseEvent("skipped", JSON.stringify(missed), String(to));
   }
 
-  function askAgain(): void {
-    again ??= setTimeout(() => {
-      again = undefined;
-      bell.ring();
-    }, againMs);
+  function end(problem: string): string {
+    ended = true;
+    return sseEvent("problem", JSON.stringify({ problem }));
   }
 
-  /** What is found in the next stretch. */
-  function look(): string | undefined {
-    const { entries, position: reached } = logs.after(position, maxEntries);
+  /** What there is to send now, as far as there is time for it. */
+  function look(): string | Uint8Array | undefined {
+    if (ended || position >= source.head()) return undefined;
+    if (source.head() - position > maxLag) return skipTo((source.newest() ?? source.head() - keptLag + 1) - 1);
+    if (!budget.ready()) {
+      source.again();
+      return undefined;
+    }
     const started = performance.now();
-    const found = entries.filter(testNow());
-    slow = performance.now() - started > longestLookMs;
-    position = reached;
-    if (slow) return sseEvent("problem", JSON.stringify({ problem: "the query takes too long to follow the log by" }));
-    if (found.length > 0) return found.map(entryEvent).join("");
-    // more to look at: after others had their turn
-    if (position < logs.head()) setImmediate(bell.ring);
-    return undefined;
+    let text: string | Uint8Array | undefined;
+    try {
+      text = lookUntil(started + turnMs);
+    } catch (error) {
+      text = end(`the log can't be followed: ${reasonOf(error)}`);
+    }
+    const bytes = typeof text === "object" ? text.length : 0;
+    budget.spend(performance.now() - started + (bytes === 0 ? 0 : msOfPiece + (bytes / 2 ** 20) * msOfMiB));
+    return text;
+  }
+
+  function lookUntil(turnEnds: number): string | Uint8Array | undefined {
+    const filter = filterNow();
+    const newest = source.newest();
+    if (heldMs > longestHeldMs && budget.busy() && newest !== undefined && newest - 1 > position)
+      return skipTo(newest - 1);
+    for (let time = performance.now(); position < source.head();) {
+      const next = source.next(position);
+      if (next.kind === "later") return undefined;
+      if (next.kind === "failed") return end(next.problem);
+      if (next.kind === "gap") {
+        position = next.to;
+        continue;
+      }
+      const { batch } = next;
+      const piece = maySee(batch.arrived.serverId) ? batch.pieceAfter(filter, position) : null;
+      const now = performance.now();
+      if (now - time > longestLookMs) return end("the query takes too long to follow the log by");
+      position = piece?.to ?? batch.last;
+      if (piece !== null) {
+        toldPosition = position;
+        return piece.bytes;
+      }
+      if (now > turnEnds) {
+        source.again();
+        break;
+      }
+      time = now;
+    }
+    if (position >= source.head()) heldMs = 0;
+    if (position - toldPosition < tellAfter) return undefined;
+    toldPosition = position;
+    return `id: ${position}\n\n`;
   }
 
   return {
     next() {
-      if (slow) return undefined;
       // where the tail begins: a reader that saw nothing yet can resume there
       if (!told) {
         told = true;
         return sseEvent("ready", JSON.stringify({ position: String(position) }), String(position));
       }
-      const head = logs.head();
-      if (position >= head) return undefined;
-      if (head - position > maxLag) return skip();
-      if (!budget.ready()) {
-        askAgain();
-        return undefined;
-      }
-      const started = performance.now();
-      const text = look();
-      budget.spend(performance.now() - started);
+      waitingSince = undefined;
+      const text = pending ?? look();
+      pending = undefined;
       return text;
     },
-    wait: bell.wait,
-    close() {
-      cancel();
-      clearTimeout(again);
+    wait() {
+      waitingSince = performance.now();
+      return bell.wait();
     },
-    tooSlow: () => slow,
+    close() {
+      leave();
+      done();
+    },
+    ended: () => ended,
   };
-}
-
-function entryEvent(entry: StoredEntry): string {
-  return sseEvent("log", JSON.stringify(entry), entry.id);
 }

@@ -7,7 +7,7 @@ import {
   metricsQuery,
 } from "#src/protocol/metrics.ts";
 import { type FleetHistory, fleetHistory } from "#src/protocol/history.ts";
-import type { ServerEvent } from "#src/protocol/event.ts";
+import { subjectOf } from "#src/protocol/event.ts";
 import type { Events } from "../ports.ts";
 import { z } from "#src/protocol/schema.ts";
 import { HttpFault } from "../problem.ts";
@@ -98,22 +98,17 @@ async function marksOf(
   serverId: string,
   { from, to }: Pick<MetricsAnswer, "from" | "to">,
 ): Promise<MetricMark[]> {
-  const marks: MetricMark[] = [];
-  const fromMs = Date.parse(from);
-  // a cursor is a time and a position: everything before the first position of `to`
-  let before: string | null = `${Date.parse(to)}.0`;
-  while (before !== null && marks.length < maxMarks) {
-    const page = await events.events({ scope: null, serverId, type: null, limit: 100, before });
-    for (const { id, event } of page.events) {
-      if (Date.parse(event.at) < fromMs || marks.length >= maxMarks) return marks.toReversed();
-      marks.push({ id, at: event.at, type: event.type, subject: subjectOf(event) });
-    }
-    before = page.cursor;
-  }
-  return marks.toReversed();
-}
-
-function subjectOf(event: ServerEvent): string | null {
-  if ("script" in event) return event.script;
-  return "container" in event ? event.source : null;
+  const page = await events.events({
+    scope: null,
+    serverId,
+    types: null,
+    source: null,
+    fromMs: Date.parse(from),
+    toMs: Date.parse(to),
+    limit: maxMarks,
+    before: null,
+  });
+  return page.events
+    .map(({ id, event }) => ({ id, at: event.at, type: event.type, subject: subjectOf(event) }))
+    .toReversed();
 }

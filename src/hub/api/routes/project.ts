@@ -6,6 +6,7 @@ import {
   type Source,
   newSource,
   project,
+  projectChange,
   projectRequest,
   projectsPage,
   sourceRequest,
@@ -26,21 +27,23 @@ export type ProjectDeps = {
   readonly tokens: Pick<Tokens, "forgetProject">;
   readonly scopes: Pick<Scopes, "project" | "source" | "serverCount">;
   readonly trail: Trail;
+  /** what is kept of projects that say nothing else */
+  readonly hubRetention: Project["hubRetention"];
 };
 
 type ProjectCall = { readonly params: Readonly<Record<string, string>>; readonly caller: MemberCaller };
 
 const placeOf = (one: { readonly name: string; readonly id: string }) => placeBy(one.name.toLowerCase(), one.id);
 
-export function projectRoutes({ projects, tokens, scopes, trail }: ProjectDeps): Route[] {
+export function projectRoutes({ projects, tokens, scopes, trail, hubRetention }: ProjectDeps): Route[] {
   const find = ({ params, caller }: ProjectCall) => scopes.project(caller.organizationId, params["id"] ?? "");
   const findSource = (call: ProjectCall) => scopes.source(find(call), call.params["source"] ?? "");
   const target = ({ id, name }: ProjectView) => ({ kind: "project", id, name });
   const sourceTarget = ({ id, name }: SourceView) => ({ kind: "source", id, name });
 
-  function view({ id, name, createdAtMs }: ProjectView): Project {
+  function view({ id, name, createdAtMs, retention }: ProjectView): Project {
     const counts = { servers: scopes.serverCount(id), sources: projects.sources(id).length };
-    return { id, name, createdAt: timestamp(createdAtMs), ...counts };
+    return { id, name, createdAt: timestamp(createdAtMs), ...counts, retention: { ...retention }, hubRetention };
   }
 
   return [
@@ -87,15 +90,21 @@ export function projectRoutes({ projects, tokens, scopes, trail }: ProjectDeps):
       path: "/api/projects/:id",
       permission: "manage:servers",
       group: "Projects",
-      summary: "Rename a project",
-      body: projectRequest,
+      summary: "Rename a project, or change how long its logs are kept",
+      body: projectChange,
       answer: project,
       async handle(call) {
-        const { name } = await readJson(call.request, projectRequest);
+        const { name, retention } = await readJson(call.request, projectChange);
         const before = find(call);
-        const renamed = await projects.rename(before.id, name);
-        await trail(call, "project.renamed", target(renamed), { from: before.name });
-        return answer(view(renamed));
+        const { days = before.retention.days, bytes = before.retention.bytes } = retention ?? {};
+        const change = { ...(name === undefined ? {} : { name }), retention: { days, bytes } };
+        const after = await projects.change(before.id, change);
+        if (name !== undefined) await trail(call, "project.renamed", target(after), { from: before.name });
+        if (retention !== undefined) {
+          const details = { days, bytes, from: before.retention };
+          await trail(call, "project.retention-changed", target(after), details);
+        }
+        return answer(view(after));
       },
     }),
     route({

@@ -6,7 +6,7 @@ import type { Scopes } from "./scope.ts";
 
 export type PrometheusDeps = {
   readonly scopes: Pick<Scopes, "servers" | "project" | "visible">;
-  readonly servers: Pick<Servers, "status">;
+  readonly servers: Pick<Servers, "status" | "polled">;
   readonly projectName: (projectId: string) => string;
   /** The text of all this. `own`: with the hub's own figures. */
   readonly expose: (
@@ -52,6 +52,7 @@ export function prometheusRoutes({ scopes, servers, projectName, expose }: Prome
             lastSeenMs: lastSeen === null ? null : Date.parse(lastSeen),
             version,
             heartbeat: one.heartbeat,
+            polled: servers.polled(one),
           };
         });
         // of a hub that several organizations share, its own figures are nobody's

@@ -12,8 +12,10 @@ export async function register(
   call: Parameters<Trail>[0],
   project: ProjectView,
   { project: _, ...host }: Registration,
+  complete: (serverId: string) => Promise<unknown> = async () => undefined,
 ): Promise<Response> {
   const { server, token, created } = await servers.register({ ...host, projectId: project.id });
+  await complete(server.id);
   const action = host.renamedFrom === undefined ? "server.registered" : "server.renamed";
   await trail(
     call,

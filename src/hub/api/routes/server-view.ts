@@ -4,7 +4,7 @@ import type { ServerView, Servers } from "../ports.ts";
 
 /** A server as protocol/api.ts describes it, with `extra` members. */
 export function serverJson(
-  servers: Pick<Servers, "status" | "notices">,
+  servers: Pick<Servers, "status" | "notices" | "polled">,
   server: ServerView,
   extra: Readonly<Record<string, unknown>> = {},
 ): string {
@@ -18,7 +18,9 @@ export function serverJson(
     notices: servers.notices(server),
     ...extra,
   });
-  return `${head.slice(0, -1)},"latest":${server.heartbeat ?? "null"}}`;
+  const polled = servers.polled(server);
+  const read = polled === null ? "" : `,"polled":${polled}`;
+  return `${head.slice(0, -1)},"latest":${server.heartbeat ?? "null"}${read}}`;
 }
 
 /** An answer whose body is JSON text already. */

@@ -9,7 +9,9 @@ import {
   serversPage,
 } from "#src/protocol/api.ts";
 import type { Heartbeat } from "#src/protocol/heartbeat.ts";
+import type { PolledReport } from "#src/protocol/polled.ts";
 import { registration } from "#src/protocol/project.ts";
+import { sshRequest } from "#src/protocol/ssh.ts";
 import { z } from "#src/protocol/schema.ts";
 import type { Trail } from "../audit.ts";
 import { readJson } from "../body.ts";
@@ -17,6 +19,7 @@ import type { MemberCaller } from "../caller.ts";
 import { pageOf, paging, placeBy } from "../paging.ts";
 import type { ServerView, Servers } from "../ports.ts";
 import { HttpFault } from "../problem.ts";
+import type { SshAccess } from "../provision-ports.ts";
 import { register } from "./registering.ts";
 import { type Route, route } from "../route.ts";
 import type { Scopes } from "./scope.ts";
@@ -32,15 +35,19 @@ const page = z.object({
 // the order of `Servers.all`
 const placeOf = (one: ServerView) => placeBy(one.hostname, one.projectId);
 
+/** A server, and how it is reached over SSH where that is known. */
+const newServer = z.extend(registration, { ssh: z.optional(sshRequest) });
+
 export type ServerDeps = {
   readonly servers: Servers;
+  readonly ssh: Pick<SshAccess, "examine" | "put">;
   readonly scopes: Pick<Scopes, "project" | "server" | "servers" | "destination">;
   readonly trail: Trail;
 };
 
 type ServerCall = { readonly params: Readonly<Record<string, string>>; readonly caller: MemberCaller };
 
-export function serverRoutes({ servers, scopes, trail }: ServerDeps): Route[] {
+export function serverRoutes({ servers, ssh: access, scopes, trail }: ServerDeps): Route[] {
   function find({ params, caller }: ServerCall): ServerView {
     return scopes.server(caller.organizationId, params["id"] ?? "");
   }
@@ -75,13 +82,15 @@ export function serverRoutes({ servers, scopes, trail }: ServerDeps): Route[] {
       permission: "manage:servers",
       group: "Servers",
       summary: "Register a server, or get a new token for one that is; the token is shown this once",
-      body: registration,
+      body: newServer,
       answer: registeredServer,
       status: 201,
       async handle(call) {
-        const host = await readJson(call.request, registration);
+        const { ssh, ...host } = await readJson(call.request, newServer);
         const project = scopes.destination(call.caller.organizationId, host.project);
-        return await register({ servers, trail }, call, project, host);
+        if (ssh === undefined) return await register({ servers, trail }, call, project, host);
+        access.examine(ssh);
+        return await register({ servers, trail }, call, project, host, (id) => access.put(id, ssh));
       },
     }),
     route({
@@ -112,7 +121,7 @@ export function serverRoutes({ servers, scopes, trail }: ServerDeps): Route[] {
       path: "/api/servers/:id/agent-status",
       permission: "view:servers",
       group: "Servers",
-      summary: "Whether the server's agent reports",
+      summary: "Whether the server's agent reports, and what its figures come from",
       answer: agentStatus,
       handle: (call) => jsonText(JSON.stringify(servers.status(find(call)))),
     }),
@@ -159,9 +168,13 @@ export function serverRoutes({ servers, scopes, trail }: ServerDeps): Route[] {
       path: "/api/servers/:id/containers",
       permission: "view:servers",
       group: "Servers",
-      summary: "Containers as last reported",
+      summary: "Containers as last reported, or as last read over SSH while the agent is silent",
       answer: serverContainers,
-      handle: (call) => jsonText(JSON.stringify({ containers: latest(call)?.containers ?? [] })),
+      handle(call) {
+        const polled = servers.polled(find(call));
+        const newest = polled === null ? latest(call) : (JSON.parse(polled) as PolledReport);
+        return jsonText(JSON.stringify({ containers: newest?.containers ?? [] }));
+      },
     }),
   ];
 }

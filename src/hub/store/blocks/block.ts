@@ -112,7 +112,9 @@ function indexed({ text, fields }: Lines): Uint8Array[] {
 function range(values: Float64Array): [least: number, most: number] {
   let least = Infinity;
   let most = -Infinity;
-  for (const value of values) {
+  // by index: iterators of typed arrays take longer than all the rest
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
     if (value < least) least = value;
     if (value > most) most = value;
   }
@@ -121,7 +123,7 @@ function range(values: Float64Array): [least: number, most: number] {
 
 function bitsOf(ranks: Uint8Array): number {
   let bits = 0;
-  for (const rank of ranks) bits |= 1 << rank;
+  for (let i = 0; i < ranks.length; i++) bits |= 1 << (ranks[i] as number);
   return bits;
 }
 

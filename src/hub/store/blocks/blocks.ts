@@ -7,6 +7,9 @@ import { join } from "node:path";
 
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import { release, releaseColumns } from "#src/protocol/columns/release.ts";
+import { pickColumns } from "#src/protocol/columns/stretch.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import { type Chunk, chunksOf } from "../chunk.ts";
 import { createCommits } from "../commits.ts";
 import { openDatabase } from "../database.ts";
@@ -15,30 +18,34 @@ import { createListeners } from "../listeners.ts";
 import type { BlockStore } from "../log-port.ts";
 import type { Appended, LogBatch } from "../port.ts";
 import { admit, highest } from "../seen.ts";
-import { createArrivals } from "./arrival.ts";
 import { createBlockRows } from "./block-rows.ts";
 import { createCompaction } from "./compaction.ts";
 import { exportText } from "./export.ts";
-import type { Delivered } from "./generation.ts";
+import { extentSince } from "./extent.ts";
+import { readArrived } from "./arrived.ts";
 import { createHotRows } from "./hot-rows.ts";
-import { checkAll, repairAll } from "./integrity.ts";
+import { checkAll } from "./integrity.ts";
 import { createMerging } from "./merging.ts";
 import { createNames } from "./names.ts";
 import { giveBack, pruneBlocks, usedBytes } from "./pruning.ts";
+import { repairAll } from "./repair.ts";
 import type { BlockReader, Columns, PieceLimits } from "./reader-port.ts";
 import { openBlockReader } from "./reader.ts";
 import { blockMigrations } from "./tables.ts";
 import { createTurns } from "./turns.ts";
 
-/** Bytes of memory that a parsed entry takes beside its text, roughly. */
-const memoryOfEntry = 400;
+/** Bytes of an entry's columns beside its text. */
+const memoryOfEntry = 24;
 /** Old blocks are pressed one at a time with this pause between them, so that a busy hub hardly notices. */
 const pressPauseMs = 200;
 /** And looked for again this much later when there was none. */
 const pressAgainMs = 600_000;
 
 /** The store without its searches, and what those read by. */
-export type Blocks = Omit<BlockStore, "search" | "histogram" | "top" | "context" | "export"> & {
+export type Blocks = Omit<
+  BlockStore,
+  "search" | "histogram" | "top" | "context" | "export" | "arrivalTest" | "arrivedText"
+> & {
   /** Connections of their own for searches; every thread opens its own by `openBlockReader(file)`. */
   readonly reader: BlockReader;
   readonly file: string;
@@ -47,25 +54,29 @@ export type Blocks = Omit<BlockStore, "search" | "histogram" | "top" | "context"
 };
 
 /**
- * Opens `logs.db` below `folder`. What fails in the background is told to `onFailure` and tried again. Rejects with a
- * Fault `failed` when it can't be opened.
+ * Opens `logs.db` below `folder`. What fails in the background is told to `onFailure` and tried again; `tell` hears of a
+ * copy that is made before its tables are changed. Rejects with a Fault `failed` when it can't be opened.
  */
-export async function openBlocks(folder: string, clock: Clock, onFailure: (error: unknown) => void): Promise<Blocks> {
+export async function openBlocks(
+  folder: string,
+  clock: Clock,
+  onFailure: (error: unknown) => void,
+  tell?: (message: string) => void,
+): Promise<Blocks> {
   const file = join(folder, "logs.db");
-  const { database } = await openDatabase(file, blockMigrations);
+  const { database } = await openDatabase(file, blockMigrations, tell);
   const statements = prepare(database);
   const senders = createSenders((id) => statements.sender.get(id));
   const origins = createNames(database, "origins");
   const sources = createNames(database, "sources");
   const blocks = createBlockRows(database, origins, sources);
   const hot = createHotRows(database, sources);
-  const listeners = createListeners();
+  const followers = createListeners<[Arrived]>(fail);
   const turns = createTurns();
   const reader = openBlockReader(file);
-  const arrivals = createArrivals(reader.snapshot, fail);
   let head = statements.counter.get("position")?.value ?? 0;
   let stagedHead = head;
-  let staged: Delivered[] = [];
+  let staged: Arrived[] = [];
   const life = { closed: false };
   let cancelPress: (() => void) | undefined;
 
@@ -74,15 +85,12 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
     {
       commit() {
         senders.commit();
-        const delivered = staged;
+        if (staged.length === 0) return;
+        const arrived = staged;
         staged = [];
-        for (const one of delivered) {
-          compaction.add(one);
-          arrivals.add(one);
-        }
-        if (stagedHead === head) return;
         head = stagedHead;
-        listeners.tell();
+        for (const one of arrived) compaction.add(one);
+        for (const one of arrived) followers.tell(one);
       },
       rollback() {
         senders.rollback();
@@ -97,7 +105,7 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
   );
   const compaction = createCompaction({ hot, blocks, commits, turns, clock, onFailure: fail, onDone: tidy });
   const merging = createMerging({ database, blocks, commits, turns, now: () => clock.now(), onFailure: fail });
-  const integrity = { database, blocks, hot, commits, turns, now: () => clock.now() };
+  const integrity = { database, blocks, hot, commits, breathe: turns.breathe, now: () => clock.now() };
 
   /** Joins what became many small blocks. */
   function tidy(): void {
@@ -126,41 +134,28 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
     if (!life.closed) onFailure(error);
   }
 
-  function stage(serverId: string, chunk: Chunk, entries: LogBatch["entries"], times: ArrayLike<number>): void {
-    const first = stagedHead + 1;
-    stagedHead += chunk.count;
-    hot.put(first, serverId, chunk);
-    staged.push({ chunk: first, serverId, entries, times });
+  function stage(serverId: string, chunk: Chunk): void {
+    const firstPosition = stagedHead + 1;
+    stagedHead += chunk.columns.count;
+    hot.put(firstPosition, serverId, chunk);
+    staged.push({ serverId, firstPosition, columns: chunk.columns });
   }
 
-  function store(batch: LogBatch): Appended {
-    const count = batch.entries.length;
-    const sender = senders.get(batch.serverId);
-    const key = batch.batchId === null ? null : batchKey(batch.batchId);
+  function store({ serverId, batchId, columns, zstd }: LogBatch): Appended {
+    const { count } = columns;
+    const sender = senders.get(serverId);
+    const key = batchId === null ? null : batchKey(batchId);
     if (key !== null && sender.batches.includes(key)) return { accepted: 0, duplicates: count };
-    const { fresh, ranges } = admit(
-      sender.ranges,
-      batch.entries.map((entry) => entry.seq),
-    );
-    const { entries, times } =
-      fresh === "all"
-        ? batch
-        : { entries: fresh.flatMap((i) => batch.entries[i] ?? []), times: fresh.map((i) => batch.times[i] ?? 0) };
-    const chunks = chunksOf(fresh === "all" ? batch : { entries, times, ndjson: null, zstd: null });
-    let from = 0;
-    for (const chunk of chunks) {
-      const to = from + chunk.count;
-      const whole = chunk.count === entries.length;
-      const own = Array.from({ length: whole ? 0 : chunk.count }, (_, i) => times[from + i] ?? 0);
-      stage(batch.serverId, chunk, whole ? entries : entries.slice(from, to), whole ? times : own);
-      from = to;
-    }
+    const { fresh, ranges } = admit(sender.ranges, columns.seqs);
+    const accepted = fresh === "all" ? count : fresh.length;
+    const chunks = fresh === "all" ? chunksOf(columns, zstd) : chunksOf(pickColumns(columns, fresh), null);
+    for (const chunk of chunks) stage(serverId, chunk);
     const next = { ranges, batches: key === null ? sender.batches : rememberBatch(sender.batches, key) };
-    senders.set(batch.serverId, next);
+    senders.set(serverId, next);
     const row = writeSender(next);
-    statements.putSender.run(batch.serverId, row.ranges, row.batches);
+    statements.putSender.run(serverId, row.ranges, row.batches);
     statements.putCounter.run("position", stagedHead);
-    return { accepted: entries.length, duplicates: count - entries.length };
+    return { accepted, duplicates: count - accepted };
   }
 
   pressLater(pressPauseMs * 10);
@@ -171,26 +166,32 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
     file,
     reader,
     async append(batch) {
-      await compaction.room();
-      return await commits.write((batch.ndjson?.length ?? 0) + batch.entries.length * memoryOfEntry, () =>
-        store(batch),
-      );
+      const bytes = memoryOf(batch);
+      const giveBack = await compaction.room(bytes);
+      try {
+        return await commits.write(bytes, () => store(batch));
+      } finally {
+        giveBack();
+        // what is stored was copied; at full speed the collector would come too late for a small machine
+        releaseColumns(batch.columns);
+        if (batch.zstd !== null) release(batch.zstd);
+      }
     },
-    after: (position, limit) => arrivals.after(position, limit, head),
     head: () => head,
     lastSeq: (serverId) => highest(senders.get(serverId).ranges),
-    onAppend: listeners.add,
+    onArrival: followers.add,
+    extentSince(fromMs) {
+      using snapshot = reader.snapshot();
+      return extentSince(snapshot, fromMs, head);
+    },
+    arrivalsAfter: (position, upTo) => readArrived(reader.snapshot, position, upTo, fail, turns.breathe),
     waiting: commits.waiting,
-    async prune(beforeMs, maxBytes) {
-      const before = typeof beforeMs === "number" ? () => beforeMs : beforeMs;
+    async prune(keeping) {
       // with nothing at hand, rows are all there is; where they can't become blocks (a full disk) they are pruned as they lie
       await compaction.drain().catch(fail);
       return await turns.alone(async () => {
-        const lines = await pruneBlocks({ database, blocks, hot, commits, turns }, before, maxBytes);
-        if (lines > 0) {
-          compaction.forget();
-          arrivals.forget();
-        }
+        const lines = await pruneBlocks({ database, blocks, hot, commits, turns }, keeping);
+        if (lines > 0) compaction.forget();
         return lines;
       });
     },
@@ -201,13 +202,12 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
       await turns.alone(() => giveBack(database, turns));
     },
     async *check() {
-      for await (const { block, problem } of checkAll(integrity)) yield { block, problem };
+      yield* checkAll(integrity);
     },
     repair: async () =>
       await turns.alone(async () => {
         const repaired = await repairAll(integrity);
         compaction.forget();
-        arrivals.forget();
         return repaired;
       }),
     async *export(limits, matches) {
@@ -228,6 +228,10 @@ export async function openBlocks(folder: string, clock: Clock, onFailure: (error
       database.close(true);
     },
   };
+}
+
+function memoryOf({ columns, zstd }: LogBatch): number {
+  return columns.text.length + columns.count * memoryOfEntry + (zstd?.length ?? 0);
 }
 
 function prepare(database: Database) {

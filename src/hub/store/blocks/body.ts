@@ -7,30 +7,87 @@
  *     fields    JSON texts, each followed by a newline; empty when no entry has any
  *     odd       JSON of what doesn't fit (lines.ts `Odd`), by index; empty as a rule
  */
-import type { Lines } from "./lines.ts";
-import { createNumberReader, createNumberWriter } from "./varint.ts";
+import { indexVersion, oneLevel, oneStream, readIndex, withLengths } from "./body-index.ts";
+import type { Lines, Odd } from "./lines.ts";
+import { createNumberWriter } from "./varint.ts";
 
-const version = 1;
 const headBytes = 16;
 const frames = 4;
 
-const oneLevel = 1;
-const oneStream = 2;
-const withLengths = 4;
-
 /** Compresses in threads of the runtime; `newlines`: how many are in the text. */
 export async function writeBody(lines: Lines, newlines: number, level: number): Promise<Uint8Array> {
+  const parts = plainFrames(lines, newlines).map((frame) =>
+    frame === null ? empty : Bun.zstdCompress(frame, { level }),
+  );
+  return joinFrames(await Promise.all(parts));
+}
+
+/** The same at once. */
+export function writeBodySync(lines: Lines, level: number): Uint8Array {
+  const frames = plainFrames(lines, countNewlines(lines.text));
+  return joinFrames(frames.map((frame) => (frame === null ? empty : Bun.zstdCompressSync(frame, { level }))));
+}
+
+/** null: there is nothing in it. */
+function plainFrames(lines: Lines, newlines: number): readonly (Uint8Array | string | null)[] {
   const { odd, fields, text } = lines;
-  const parts = await Promise.all([
-    Bun.zstdCompress(writeIndex(lines, newlines), { level }),
-    Bun.zstdCompress(text, { level }),
-    fields === null ? empty : Bun.zstdCompress(`${fields.join("\n")}\n`, { level }),
-    odd.size === 0 ? empty : Bun.zstdCompress(JSON.stringify([...odd]), { level }),
-  ]);
-  return joinFrames(parts);
+  return [
+    writeIndex(lines, newlines),
+    text,
+    fields === null ? null : `${fields.join("\n")}\n`,
+    odd.size === 0 ? null : JSON.stringify([...odd]),
+  ];
 }
 
 const empty = new Uint8Array(0);
+
+function countNewlines(text: Buffer): number {
+  let count = 0;
+  for (let at = text.indexOf(10); at !== -1; at = text.indexOf(10, at + 1)) count++;
+  return count;
+}
+
+/** The entries of a body, all columns. Throws when it is damaged. */
+export function readBody(body: Uint8Array): Lines {
+  const [index, text, fields, odd] = splitFrames(body);
+  const { lengths, ...columns } = readIndex(index);
+  const messages = inflate(text);
+  return {
+    ...columns,
+    text: messages,
+    offsets: offsetsIn(messages, columns.count, lengths),
+    fields: readFields(fields),
+    odd: readOdd(odd),
+  };
+}
+
+/** Frames of a body, read. */
+export function inflate(frame: Uint8Array): Buffer {
+  return Bun.zstdDecompressSync(frame);
+}
+
+/** null: no entry has any. */
+export function readFields(frame: Uint8Array): readonly string[] | null {
+  return frame.length === 0 ? null : inflate(frame).toString().split("\n");
+}
+
+export function readOdd(frame: Uint8Array): ReadonlyMap<number, Odd> {
+  return frame.length === 0 ? none : new Map(JSON.parse(inflate(frame).toString()) as [number, Odd][]);
+}
+
+const none: ReadonlyMap<number, Odd> = new Map();
+
+/** Where messages begin and end: by their lengths, or where there are none by newlines. Throws RangeError. */
+export function offsetsIn(text: Buffer, count: number, lengths: Uint32Array | null): Uint32Array {
+  const offsets = new Uint32Array(count + 1);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const end = lengths === null ? text.indexOf(10, at) : at + (lengths[i] as number);
+    if (end === -1) throw new RangeError("fewer messages than entries");
+    offsets[i + 1] = at = end + 1;
+  }
+  return offsets;
+}
 
 function joinFrames(parts: readonly Uint8Array[]): Uint8Array {
   const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, headBytes));
@@ -52,8 +109,10 @@ export async function recompress(body: Uint8Array, level: number): Promise<Uint8
   return joinFrames(await Promise.all(parts));
 }
 
-/** The four frames. Throws RangeError. */
-export function splitFrames(body: Uint8Array): Uint8Array[] {
+type Frames = readonly [index: Uint8Array, text: Uint8Array, fields: Uint8Array, odd: Uint8Array];
+
+/** Throws RangeError when it is damaged. */
+export function splitFrames(body: Uint8Array): Frames {
   if (body.length < headBytes) throw new RangeError("a block's body ends early");
   const head = new DataView(body.buffer, body.byteOffset, headBytes);
   const parts: Uint8Array[] = [];
@@ -64,7 +123,8 @@ export function splitFrames(body: Uint8Array): Uint8Array[] {
     at += length;
   }
   if (at !== body.length) throw new RangeError("a block's body has another length than it says");
-  return parts;
+  const [index = empty, text = empty, fields = empty, odd = empty] = parts;
+  return [index, text, fields, odd];
 }
 
 function writeIndex(lines: Lines, newlines: number): Uint8Array {
@@ -73,7 +133,7 @@ function writeIndex(lines: Lines, newlines: number): Uint8Array {
   const level = isConstant(levels) ? oneLevel : 0;
   const stream = isConstant(streams) ? oneStream : 0;
   const lengths = newlines === count ? 0 : withLengths;
-  writer.byte(version);
+  writer.byte(indexVersion);
   writer.byte(level | stream | lengths);
   writer.unsigned(count);
   writer.unsigned(lines.text.length);
@@ -97,7 +157,7 @@ function writeIndex(lines: Lines, newlines: number): Uint8Array {
 
 function isConstant(values: Uint8Array): boolean {
   const [first] = values;
-  for (const value of values) if (value !== first) return false;
+  for (let i = 1; i < values.length; i++) if (values[i] !== first) return false;
   return true;
 }
 
@@ -127,57 +187,4 @@ function writePositions(
     last = offset;
     from = to;
   }
-}
-
-/** The index frame, read. */
-export type Index = {
-  readonly count: number;
-  readonly textBytes: number;
-  readonly times: Float64Array;
-  readonly seqs: Float64Array;
-  readonly positions: Float64Array;
-  readonly levels: Uint8Array;
-  readonly streams: Uint8Array;
-  readonly sources: readonly string[];
-  readonly sourceIndex: Uint16Array | null;
-  /** bytes of each message; null: no message holds a newline */
-  readonly lengths: Uint32Array | null;
-};
-
-/** Throws when it is damaged. */
-export function readIndex(frame: Uint8Array): Index {
-  const bytes = Bun.zstdDecompressSync(frame);
-  const reader = createNumberReader(bytes);
-  if (reader.byte() !== version) throw new RangeError("a block of an unknown form");
-  const flags = reader.byte();
-  const count = reader.unsigned();
-  const textBytes = reader.unsigned();
-  // an entry takes two bytes at least
-  if (count > bytes.length) throw new RangeError("more entries than bytes");
-  const times = readDeltas(count, reader.signed);
-  const seqs = readDeltas(count, reader.signed);
-  const positions = new Float64Array(count);
-  let offset = 0;
-  for (let from = 0; from < count;) {
-    const to = from + reader.unsigned();
-    if (to <= from || to > count) throw new RangeError("positions don't add up");
-    offset += reader.signed();
-    for (; from < to; from++) positions[from] = (seqs[from] as number) + offset;
-  }
-  const column = (constant: number) =>
-    (flags & constant) !== 0 ? new Uint8Array(count).fill(reader.byte()) : reader.bytes(count).slice();
-  const levels = column(oneLevel);
-  const streams = column(oneStream);
-  const sources: string[] = [];
-  for (let n = reader.unsigned(); n > 0; n--) sources.push(Buffer.from(reader.bytes(reader.unsigned())).toString());
-  const sourceIndex = sources.length > 1 ? Uint16Array.from({ length: count }, reader.unsigned) : null;
-  const lengths = (flags & withLengths) !== 0 ? Uint32Array.from({ length: count }, reader.unsigned) : null;
-  return { count, textBytes, times, seqs, positions, levels, streams, sources, sourceIndex, lengths };
-}
-
-function readDeltas(count: number, read: () => number): Float64Array {
-  const values = new Float64Array(count);
-  let last = 0;
-  for (let i = 0; i < count; i++) values[i] = last += read();
-  return values;
 }

@@ -1,134 +1,84 @@
-/** Columns that grow as entries come. Messages are taken over as bytes, so that nothing of an entry is kept alive. */
-import type { Level, LogEntry, Stream } from "#src/protocol/log.ts";
-import { type Lines, type Odd, levelRank, streamRank } from "./lines.ts";
+/** The entries of one source as they come, until they are a block. Text is copied, so that nothing of a delivery is kept alive. */
+import { copyRange, createColumnRoom, growColumnRoom, viewColumnRoom } from "#src/protocol/columns/room.ts";
+import { createTextRoom, makeTextRoom } from "#src/protocol/columns/text-room.ts";
+import type { LogColumns } from "#src/protocol/log-columns.ts";
+import type { Lines, Odd } from "./lines.ts";
 
 export type Builder = {
   readonly count: number;
-  add(entry: LogEntry, ms: number, position: number): void;
-  /** Takes the messages of what was added over; `lines` needs it. */
-  flush(): void;
+  /** Adds entries `from` to `to` (not included), all of this source; `shift` makes positions of their numbers. */
+  add(columns: LogColumns, from: number, to: number, shift: number): void;
   /** Columns that are good until `reset`. */
   lines(): Lines;
   /** Forgets the entries and keeps the room, so that large buffers are not made anew all the time. */
   reset(): void;
 };
 
-/** What a quiet source's text takes; it doubles as it grows. */
+/** What a quiet source takes; it doubles as it grows. */
+const firstLines = 256;
 const firstBytes = 4096;
 
-/** A builder of entries of `sources`; with several, `rank` tells which one an entry is of. */
-export function createBuilder(sources: readonly string[], rank?: (source: string) => number): Builder {
-  let room = 256;
+export function createBuilder(source: string): Builder {
+  let room = createColumnRoom(firstLines);
+  let positions = new Float64Array(room.levels.length);
+  const text = createTextRoom(firstBytes);
   let count = 0;
-  let times = new Float64Array(room);
-  let positions = new Float64Array(room);
-  let seqs = new Float64Array(room);
-  let levels = new Uint8Array(room);
-  let streams = new Uint8Array(room);
-  let offsets = new Uint32Array(room + 1);
-  let sourceIndex = new Uint16Array(rank === undefined ? 0 : room);
-  // neighbours mostly share both: comparing is cheaper than looking up
-  let level: Level | undefined;
-  let levelNow = 0;
-  let stream: Stream | undefined;
-  let streamNow = 0;
   let fields: string[] | undefined;
-  let pending: string[] = [];
-  let text = Buffer.allocUnsafe(firstBytes);
-  let size = 0;
   let odd = new Map<number, Odd>();
 
-  function grow(): void {
-    room *= 2;
-    times = longer(times, new Float64Array(room));
-    positions = longer(positions, new Float64Array(room));
-    seqs = longer(seqs, new Float64Array(room));
-    levels = longer(levels, new Uint8Array(room));
-    streams = longer(streams, new Uint8Array(room));
-    offsets = longer(offsets, new Uint32Array(room + 1));
-    if (rank !== undefined) sourceIndex = longer(sourceIndex, new Uint16Array(room));
-  }
-
-  function flush(): void {
-    if (pending.length === 0) return;
-    pending.push("");
-    const joined = pending.join("\n");
-    pending.pop();
-    const bytes = Buffer.byteLength(joined);
-    const plain = bytes === joined.length;
-    const wellFormed = plain || joined.isWellFormed();
-    if (size + bytes > text.length) {
-      const wider = Buffer.allocUnsafe(Math.max(text.length * 2, size + bytes));
-      text.copy(wider, 0, 0, size);
-      text = wider;
-    }
-    text.write(joined, size);
-    let index = count - pending.length;
-    for (const message of pending) {
-      size += (plain ? message.length : Buffer.byteLength(message)) + 1;
-      if (!wellFormed && !message.isWellFormed()) odd.set(index, { ...odd.get(index), message });
-      offsets[++index] = size;
-    }
-    pending = [];
+  function grow(least: number): void {
+    room = growColumnRoom(room, least);
+    const wider = new Float64Array(room.levels.length);
+    wider.set(positions);
+    positions = wider;
   }
 
   return {
     get count() {
       return count;
     },
-    add(entry, ms, position) {
-      if (count === room) grow();
-      times[count] = ms;
-      positions[count] = position;
-      seqs[count] = entry.seq;
-      if (entry.level !== level) {
-        level = entry.level;
-        levelNow = levelRank.get(level) ?? 1;
-      }
-      levels[count] = levelNow;
-      if (entry.stream !== stream) {
-        stream = entry.stream;
-        streamNow = streamRank.get(stream) ?? 0;
-      }
-      streams[count] = streamNow;
-      if (rank !== undefined) sourceIndex[count] = rank(entry.source);
-      pending.push(entry.message);
-      if (entry.fields !== undefined) {
+    add(columns, from, to, shift) {
+      if (count + to - from > room.levels.length) grow(count + to - from);
+      const begin = columns.offsets[from] as number;
+      const end = columns.offsets[to] as number;
+      makeTextRoom(text, end - begin);
+      columns.text.copy(text.bytes, text.size, begin, end);
+      copyRange(columns, from, to, room, count, text.size - begin);
+      text.size += end - begin;
+      for (let i = from; i < to; i++) positions[count + i - from] = shift + i;
+      if (columns.fields !== null) {
         fields ??= Array.from({ length: count }, () => "");
-        fields.push(JSON.stringify(entry.fields));
-      } else fields?.push("");
-      // the form that `Date` writes: then the milliseconds say it all
-      if (entry.at.length !== 24 || entry.at.charCodeAt(19) !== 46) odd.set(count, { at: entry.at });
-      count++;
-    },
-    flush,
-    reset() {
-      count = size = 0;
-      pending = [];
-      fields = undefined;
-      odd = new Map();
+        for (let i = from; i < to; i++) fields.push(columns.fields[i] ?? "");
+      } else if (fields !== undefined) for (let i = from; i < to; i++) fields.push("");
+      if (columns.odd.size > 0) {
+        for (let i = from; i < to; i++) {
+          const found = columns.odd.get(i);
+          if (found !== undefined) odd.set(count + i - from, found);
+        }
+      }
+      count += to - from;
     },
     lines() {
-      flush();
+      const { times, seqs, levels, streams, offsets } = viewColumnRoom(room, count);
       return {
         count,
-        times: times.subarray(0, count),
+        times,
         positions: positions.subarray(0, count),
-        seqs: seqs.subarray(0, count),
-        levels: levels.subarray(0, count),
-        streams: streams.subarray(0, count),
-        text: text.subarray(0, size),
-        offsets: offsets.subarray(0, count + 1),
+        seqs,
+        levels,
+        streams,
+        text: text.bytes.subarray(0, text.size),
+        offsets,
         fields: fields ?? null,
-        sources,
-        sourceIndex: sources.length > 1 ? sourceIndex.subarray(0, count) : null,
+        sources: [source],
+        sourceIndex: null,
         odd,
       };
     },
+    reset() {
+      count = text.size = 0;
+      fields = undefined;
+      odd = new Map();
+    },
   };
-}
-
-function longer<T extends Float64Array | Uint8Array | Uint16Array | Uint32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -5,10 +5,11 @@
  */
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { Commits } from "../commits.ts";
 import { type Block, makeBlock, quickLevel, splitLines } from "./block.ts";
 import type { BlockRows } from "./block-rows.ts";
-import { type Delivered, type Generation, createGeneration } from "./generation.ts";
+import { type Generation, createGeneration, generationBytes } from "./generation.ts";
 import type { HotRow, HotRows } from "./hot-rows.ts";
 import { regroup } from "./regroup.ts";
 import type { Turns } from "./turns.ts";
@@ -17,8 +18,6 @@ import type { Turns } from "./turns.ts";
 const gatherMs = 5000;
 /** After a failure (a full disk) it is tried again this much later. */
 const retryMs = 5000;
-/** Generations that may wait; with more, deliveries wait. */
-const mostWaiting = 2;
 /** Blocks that are compressed while others are made. */
 const mostInFlight = 3;
 /** Rows of an earlier run that are looked at at once. */
@@ -38,9 +37,9 @@ export type CompactionWorld = {
 
 export type Compaction = {
   /** Takes a delivery that has just been committed. */
-  add(delivered: Delivered): void;
-  /** Resolves when there is room for another delivery in memory. */
-  room(): Promise<void>;
+  add(arrived: Arrived): void;
+  /** Resolves when there is room for a delivery of so many bytes in memory; to be given back when it is added, or not. */
+  room(bytes: number): Promise<() => void>;
   /** Resolves when every delivery that was stored before is in blocks. */
   drain(): Promise<void>;
   /** Rows that were found damaged and are left alone. */
@@ -52,9 +51,10 @@ export type Compaction = {
 
 export function createCompaction(world: CompactionWorld): Compaction {
   const { hot, blocks, commits, turns, clock } = world;
-  const waiting: Generation[] = [];
   const damaged = new Set<number>();
+  // one is packed while the next one fills
   let open = createGeneration();
+  let sealed: Generation | undefined;
   // one that is empty again
   let spare: Generation | undefined;
   // rows below this are of an earlier run, or were given up after a failure
@@ -64,19 +64,27 @@ export function createCompaction(world: CompactionWorld): Compaction {
   let failing = false;
   let running: Promise<void> | undefined;
   let cancelTimer: (() => void) | undefined;
+  // bytes of deliveries that are being written, and who waits until there is room for more
+  let coming = 0;
   let roomWanted: (() => void)[] = [];
 
-  function makeRoom(): void {
+  /** Whoever waits looks again. */
+  function tellRoom(): void {
     const wanted = roomWanted;
     roomWanted = [];
     for (const resolve of wanted) resolve();
   }
 
+  function hasRoom(bytes: number): boolean {
+    if (sealed === undefined || life.stopped || failing) return true;
+    return coming === 0 ? !open.full : open.bytes + coming + bytes <= generationBytes;
+  }
+
   function seal(): void {
+    if (open.empty || sealed !== undefined) return;
     cancelTimer?.();
     cancelTimer = undefined;
-    if (open.empty) return;
-    waiting.push(open);
+    sealed = open;
     open = spare ?? createGeneration();
     spare = undefined;
   }
@@ -109,7 +117,7 @@ export function createCompaction(world: CompactionWorld): Compaction {
   async function run(): Promise<void> {
     try {
       while (!life.stopped) {
-        if (waiting.length > 0) await turns.alone(packNext);
+        if (sealed !== undefined) await turns.alone(packSealed);
         else if (!isCold) break;
         else await turns.alone(packCold);
       }
@@ -121,15 +129,17 @@ export function createCompaction(world: CompactionWorld): Compaction {
     }
   }
 
-  async function packNext(): Promise<void> {
-    const [generation] = waiting;
+  async function packSealed(): Promise<void> {
+    const generation = sealed;
     // it may have been forgotten while this waited for its turn
     if (generation === undefined) return;
     await pack(generation);
-    waiting.shift();
     generation.reset();
     spare = generation;
-    makeRoom();
+    sealed = undefined;
+    if (open.full) seal();
+    else if (!open.empty) plan(gatherMs);
+    tellRoom();
   }
 
   async function pack(generation: Generation): Promise<void> {
@@ -152,7 +162,7 @@ export function createCompaction(world: CompactionWorld): Compaction {
     const bytes = made.reduce((sum, block) => sum + block.body.length, 0);
     await commits.write(bytes, () => {
       for (const block of made) blocks.put(block, quickLevel);
-      for (const id of generation.chunks) hot.remove(id);
+      for (const id of generation.rows) hot.remove(id);
     });
     world.onDone();
   }
@@ -166,8 +176,8 @@ export function createCompaction(world: CompactionWorld): Compaction {
       for (const row of rows) {
         next = row.id + 1;
         if (damaged.has(row.id)) continue;
-        const delivered = read(row);
-        if (delivered !== undefined) generation.add(delivered);
+        const arrived = read(row);
+        if (arrived !== undefined) generation.add(arrived);
         if (generation.full) break;
         await turns.breathe();
       }
@@ -176,7 +186,7 @@ export function createCompaction(world: CompactionWorld): Compaction {
     else await pack(generation);
   }
 
-  function read(row: HotRow): Delivered | undefined {
+  function read(row: HotRow): Arrived | undefined {
     try {
       return hot.open(row) ?? undefined;
     } catch (error) {
@@ -187,21 +197,21 @@ export function createCompaction(world: CompactionWorld): Compaction {
   }
 
   function forget(): void {
-    waiting.length = 0;
+    sealed = undefined;
     open = createGeneration();
     coldBelow = Number.MAX_SAFE_INTEGER;
     isCold = true;
-    makeRoom();
+    tellRoom();
     if (!life.stopped) plan(gatherMs);
   }
 
   return {
-    add(delivered) {
+    add(arrived) {
       // what comes while older rows are still to be read is read with them
-      if (isCold && coldBelow === Number.MAX_SAFE_INTEGER && open.empty && waiting.length === 0) {
-        coldBelow = delivered.chunk;
+      if (isCold && coldBelow === Number.MAX_SAFE_INTEGER && open.empty && sealed === undefined) {
+        coldBelow = arrived.firstPosition;
       }
-      open.add(delivered);
+      open.add(arrived);
       if (open.full) {
         // it is on disk: while nothing can be written it need not be in memory as well
         if (failing) forget();
@@ -209,22 +219,30 @@ export function createCompaction(world: CompactionWorld): Compaction {
         start();
       } else plan(gatherMs);
     },
-    async room() {
-      if (waiting.length < mostWaiting || life.stopped || failing) return;
-      await new Promise<void>((resolve) => void roomWanted.push(resolve));
+    async room(bytes) {
+      while (!hasRoom(bytes)) await new Promise<void>((resolve) => void roomWanted.push(resolve));
+      coming += bytes;
+      return () => {
+        coming -= bytes;
+        tellRoom();
+      };
     },
     async drain() {
-      seal();
       // a run that began before may have looked already
       await running?.catch(() => undefined);
-      await drainAll();
+      const wanted = open;
+      // sealed when what was sealed before it is packed
+      do {
+        seal();
+        await drainAll();
+      } while (open === wanted && !wanted.empty && !life.stopped);
     },
     damaged,
     forget,
     stop() {
       life.stopped = true;
       cancelTimer?.();
-      makeRoom();
+      tellRoom();
     },
   };
 }

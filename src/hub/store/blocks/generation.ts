@@ -1,30 +1,23 @@
 /** Entries of some deliveries, sorted out by origin and source while they are at hand, until they become blocks. */
-import type { LogEntry } from "#src/protocol/log.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import { type Builder, createBuilder } from "./builder.ts";
 import type { Lines } from "./lines.ts";
 
 /** Full: with ten sources that is a block each. A search reads at most this much of what has no filter yet. */
 const mostLines = 65_536;
-const mostBytes = 8 * 1024 * 1024;
+export const generationBytes = 8 * 1024 * 1024;
 
-/** Builders that keep their room for the next generation. */
+/** Builders that keep their room for the next time. */
 const mostKeptBuilders = 64;
 
-/** A delivery as it was stored: a row, and what is in it. */
-export type Delivered = {
-  /** the row, which is the position of the first entry */
-  readonly chunk: number;
-  readonly serverId: string;
-  readonly entries: readonly LogEntry[];
-  readonly times: ArrayLike<number>;
-};
-
 export type Generation = {
-  /** rows that go when the blocks are written */
-  readonly chunks: readonly number[];
-  add(delivered: Delivered): void;
+  /** rows that go when the blocks are written: the first positions of what was added */
+  readonly rows: readonly number[];
+  add(arrived: Arrived): void;
   /** The entries of each origin, a group for each source. */
   origins(): Iterable<{ readonly serverId: string; readonly groups: readonly Lines[] }>;
+  /** of messages */
+  readonly bytes: number;
   readonly empty: boolean;
   readonly full: boolean;
   /** Empty again, with the room that its entries took: what was given out by `origins` is no longer good. */
@@ -32,28 +25,40 @@ export type Generation = {
 };
 
 export function createGeneration(): Generation {
-  let chunks: number[] = [];
+  let rows: number[] = [];
   const origins = new Map<string, Map<string, Builder>>();
   let lines = 0;
   let bytes = 0;
+
+  function buildersOf(serverId: string, names: readonly string[]): Builder[] {
+    const found = origins.get(serverId);
+    const sources = found ?? new Map<string, Builder>();
+    if (found === undefined) origins.set(serverId, sources);
+    return names.map((name) => {
+      let builder = sources.get(name);
+      if (builder === undefined) sources.set(name, (builder = createBuilder(name)));
+      return builder;
+    });
+  }
+
   return {
-    get chunks() {
-      return chunks;
+    get rows() {
+      return rows;
     },
-    add({ chunk, serverId, entries, times }) {
-      const found = origins.get(serverId);
-      const sources = found ?? new Map<string, Builder>();
-      if (found === undefined) origins.set(serverId, sources);
-      chunks.push(chunk);
-      lines += entries.length;
-      for (let i = 0; i < entries.length; i++) {
-        const entry = entries[i] as LogEntry;
-        bytes += entry.message.length;
-        let builder = sources.get(entry.source);
-        if (builder === undefined) sources.set(entry.source, (builder = createBuilder([entry.source])));
-        builder.add(entry, times[i] as number, chunk + i);
+    add({ serverId, firstPosition, columns }) {
+      const { count, sourceIndex, sources, text } = columns;
+      const builders = buildersOf(serverId, sources);
+      rows.push(firstPosition);
+      lines += count;
+      bytes += text.length;
+      for (let from = 0; from < count;) {
+        const rank = sourceIndex?.[from] ?? 0;
+        let to = from + 1;
+        if (sourceIndex === null) to = count;
+        else while (to < count && sourceIndex[to] === rank) to++;
+        (builders[rank] as Builder).add(columns, from, to, firstPosition);
+        from = to;
       }
-      for (const builder of sources.values()) builder.flush();
     },
     *origins() {
       for (const [serverId, sources] of origins) {
@@ -61,35 +66,27 @@ export function createGeneration(): Generation {
         if (used.length > 0) yield { serverId, groups: used.map((builder) => builder.lines()) };
       }
     },
+    get bytes() {
+      return bytes;
+    },
     get empty() {
-      return chunks.length === 0;
+      return rows.length === 0;
     },
     get full() {
-      return lines >= mostLines || bytes >= mostBytes;
+      return lines >= mostLines || bytes >= generationBytes;
     },
     reset() {
-      const builders = [...origins.values()].flatMap((sources) => [...sources.values()]);
-      // of many each has little, and others may come the next time
-      if (builders.length > mostKeptBuilders) origins.clear();
-      else for (const builder of builders) builder.reset();
-      chunks = [];
+      let kept = 0;
+      for (const [serverId, sources] of origins) {
+        for (const [source, builder] of sources) {
+          // who was quiet this time may be so the next; and of very many each has little
+          if (builder.count > 0 && ++kept <= mostKeptBuilders) builder.reset();
+          else sources.delete(source);
+        }
+        if (sources.size === 0) origins.delete(serverId);
+      }
+      rows = [];
       lines = bytes = 0;
     },
   };
-}
-
-/** The entries of a delivery, as they came. */
-export function linesOfDelivery({ chunk, entries, times }: Delivered): Lines {
-  const sources: string[] = [];
-  const ranks = new Map<string, number>();
-  const builder = createBuilder(sources, (source) => {
-    let rank = ranks.get(source);
-    if (rank === undefined) {
-      ranks.set(source, (rank = ranks.size));
-      sources.push(source);
-    }
-    return rank;
-  });
-  entries.forEach((entry, i) => builder.add(entry, times[i] as number, chunk + i));
-  return builder.lines();
 }

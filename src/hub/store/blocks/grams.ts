@@ -69,6 +69,38 @@ export function findGrams(...texts: readonly Uint8Array[]): Grams {
   return { words: take(words), numbers: take(numbers), mixed: take(mixed), newlines: newlines ?? 0 };
 }
 
+/**
+ * Runs of up to four digits with the four bytes on both sides that were looked through already, each in the slot of its
+ * hash: times and versions repeat themselves, and their pieces are noted.
+ */
+const seenSlots = 512;
+const seen = new Int32Array(seenSlots * 3);
+/** What a slot is empty with belongs into another one. */
+const unseen = new Int32Array(seenSlots * 3);
+unseen.fill(-1, slotOf(0, 0, 0), slotOf(0, 0, 0) + 3);
+
+function slotOf(before: number, from: number, after: number): number {
+  const key = Math.imul(before, mixer) + Math.imul(from, golden) + after;
+  return (Math.imul(key ^ (key >>> 15), golden) >>> 23) * 3;
+}
+
+/** Whether a run of digits has come before among the same bytes; it counts as seen from now on. */
+function isSeen(view: DataView, begin: number, end: number): boolean {
+  if (end - begin > 4 || begin < 4 || begin + 8 > view.byteLength) return false;
+  const before = view.getInt32(begin - 4, true);
+  const from = view.getInt32(begin, true);
+  const after = view.getInt32(begin + 4, true);
+  const slot = slotOf(before, from, after);
+  if (seen[slot] === before && seen[slot + 1] === from && seen[slot + 2] === after) return true;
+  seen[slot] = before;
+  seen[slot + 1] = from;
+  seen[slot + 2] = after;
+  return false;
+}
+
+/** Words that were noted lately, each where its hash says: in less room than `noted`, and so in the nearest cache. */
+const latest = new Int32Array(2048);
+
 /** Goes from one run of digits to the next. This is where a block's time goes: the inner loops stay small. */
 function scan(text: Uint8Array): number {
   const wordNoted = words.noted;
@@ -78,6 +110,10 @@ function scan(text: Uint8Array): number {
   const numberList = numbers.list;
   let numberCount = numbers.count;
   const { length } = text;
+  const view = new DataView(text.buffer, text.byteOffset, length);
+  seen.set(unseen);
+  // no word holds a newline
+  latest.fill(0x0a0a0a0a);
   let lines = 0;
   // the last four bytes, in lower case
   let last = 0;
@@ -97,7 +133,11 @@ function scan(text: Uint8Array): number {
       if (kind >= isDigit) break;
       last = (last << 8) | (kind & 255);
       if (i < textBegin) continue;
-      const place = Math.imul(last ^ (last >>> 15), golden) >>> 13;
+      const hash = Math.imul(last ^ (last >>> 15), golden);
+      const slot = hash >>> 21;
+      if (latest[slot] === last) continue;
+      latest[slot] = last;
+      const place = hash >>> 13;
       const cell = wordNoted[place >>> 5] as number;
       if ((cell & (1 << (place & 31))) !== 0) continue;
       wordNoted[place >>> 5] = cell | (1 << (place & 31));
@@ -135,7 +175,7 @@ function scan(text: Uint8Array): number {
       numberNoted[place >>> 5] = cell | (1 << (place & 31));
       numberList[numberCount++] = place;
     }
-    if (isJoining(text, begin - 1) || isJoining(text, i)) noteMixed(text, begin, i);
+    if ((isJoining(text, begin - 1) || isJoining(text, i)) && !isSeen(view, begin, i)) noteMixed(text, begin, i);
     if (text[i] !== dot) continue;
     thirdLast = secondLast;
     secondLast = firstLast;

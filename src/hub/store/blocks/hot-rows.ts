@@ -1,11 +1,9 @@
-/** Deliveries as rows: each lies as it came, in zstd, until its entries are in blocks. */
+/** Deliveries as rows: each lies as it came until its entries are in blocks. */
 import type { Database } from "bun:sqlite";
 
-import { parseInstant } from "#src/lib/instant.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import type { LogEntry } from "#src/protocol/log.ts";
+import type { Arrived, LogColumns } from "#src/protocol/log-columns.ts";
 import { type Chunk, readChunk } from "../chunk.ts";
-import type { Delivered } from "./generation.ts";
 import type { Names } from "./names.ts";
 
 export type HotRow = {
@@ -29,7 +27,7 @@ export type HotRows = {
   /** Rows in order from one id to below another. */
   readonly from: (id: number, below: number, limit: number) => readonly HotRow[];
   /** Throws a Fault `failed` when it is damaged; null: it is gone. */
-  readonly open: (row: Pick<HotRow, "id" | "server" | "last_position">) => Delivered | null;
+  readonly open: (row: Pick<HotRow, "id" | "server" | "last_position">) => Arrived | null;
   readonly body: (id: number) => Uint8Array | null;
 };
 
@@ -51,7 +49,7 @@ export function createHotRows(database: Database, sources: Names): HotRows {
       insert.run(
         id,
         serverId,
-        id + chunk.count - 1,
+        id + chunk.columns.count - 1,
         chunk.firstSeq,
         chunk.lastSeq,
         chunk.firstMs,
@@ -62,7 +60,7 @@ export function createHotRows(database: Database, sources: Names): HotRows {
         chunk.body,
         Bun.hash.crc32(chunk.body),
       );
-      for (const name of chunk.sources) addSource.run(sources.id(name), id, chunk.lastMs);
+      for (const name of chunk.columns.sources) addSource.run(sources.id(name), id, chunk.lastMs);
     },
     remove(id) {
       removeSources.run(id);
@@ -81,18 +79,17 @@ export function createHotRows(database: Database, sources: Names): HotRows {
 export function openHot(
   row: Pick<HotRow, "id" | "server" | "last_position">,
   { body, crc }: { readonly body: Uint8Array; readonly crc: number | null },
-): Delivered {
+): Arrived {
   const name = `delivery ${row.id} of the log store`;
   if (crc !== null && Bun.hash.crc32(body) !== crc) throw damaged(name, "its checksum is another");
-  let entries: LogEntry[];
+  let columns: LogColumns;
   try {
-    entries = readChunk(body);
+    columns = readChunk(body);
   } catch (error) {
     throw damaged(name, reasonOf(error));
   }
-  if (entries.length !== row.last_position - row.id + 1) throw damaged(name, "entries are missing");
-  const times = Float64Array.from(entries, (entry) => parseInstant(entry.at));
-  return { chunk: row.id, serverId: row.server, entries, times };
+  if (columns.count !== row.last_position - row.id + 1) throw damaged(name, "entries are missing");
+  return { serverId: row.server, firstPosition: row.id, columns };
 }
 
 /** What a piece that can't be read is told as. */

@@ -1,119 +1,149 @@
-/** Whether what is stored is what was written, and putting aside what is not. */
+/** Whether what is stored is what was written. */
 import type { Database } from "bun:sqlite";
 
 import { reasonOf } from "#src/protocol/fault.ts";
-import type { Commits } from "../commits.ts";
-import { crcOf } from "./block.ts";
-import { type BlockRow, type BlockRows, blockColumns } from "./block-rows.ts";
+import { readSender } from "../deliveries.ts";
+import type { Checked } from "../log-port.ts";
+import { type Block, crcOf } from "./block.ts";
+import { type BlockRow, type BlockRows, createBlockRows } from "./block-rows.ts";
 import { openBody } from "./columns.ts";
 import { readCounts } from "./counts.ts";
-import { type HotRow, type HotRows, hotColumns } from "./hot-rows.ts";
+import { type HotRow, type HotRows, createHotRows, hotColumns } from "./hot-rows.ts";
+import { createNames } from "./names.ts";
 import { pieceOf } from "./pieces.ts";
-import type { Turns } from "./turns.ts";
-
-/** What was found of one block (`block 17`) or delivery (`delivery 4711`). */
-export type Finding = { readonly block: string; readonly problem: string | null };
 
 export type IntegrityWorld = {
   readonly database: Database;
   readonly blocks: BlockRows;
   readonly hot: HotRows;
-  readonly commits: Commits;
-  readonly turns: Turns;
-  readonly now: () => number;
+  /** awaited between two blocks */
+  readonly breathe: () => Promise<void>;
 };
 
-type Checked = Finding & { readonly lines: number; readonly putAside: () => void };
+/** What was found, and where it lies. */
+export type Found =
+  | (Checked & { readonly kind: "block"; readonly row: BlockRow; readonly bodyIsSound: boolean })
+  | (Checked & { readonly kind: "hot"; readonly row: HotRow })
+  | (Checked & { readonly kind: "sender" });
 
-/** Goes through everything, oldest first by id. Blocks that are written meanwhile may be left out. */
-export async function* checkAll(world: IntegrityWorld): AsyncGenerator<Checked> {
-  const { database, turns } = world;
-  const nextBlocks = database.query<BlockRow, [number]>(
-    `SELECT ${blockColumns} FROM blocks WHERE id > ? ORDER BY id LIMIT 32`,
-  );
-  const nextHot = database.query<HotRow, [number]>(
-    `SELECT ${hotColumns} FROM chunks WHERE id > ? ORDER BY id LIMIT 32`,
-  );
-  for (let last = Number.MIN_SAFE_INTEGER, rows = nextBlocks.all(last); rows.length > 0; rows = nextBlocks.all(last)) {
-    for (const row of rows) {
-      last = row.id;
-      yield checkBlock(world, row);
-      await turns.breathe();
-    }
-  }
-  for (let last = Number.MIN_SAFE_INTEGER, rows = nextHot.all(last); rows.length > 0; rows = nextHot.all(last)) {
-    for (const row of rows) {
-      last = row.id;
-      yield checkHot(world, row);
-      await turns.breathe();
-    }
-  }
+/** The parts of an integrity check on a connection that only reads; the store may be written meanwhile. */
+export function readingWorld(database: Database, breathe: () => Promise<void>): IntegrityWorld {
+  const sources = createNames(database, "sources");
+  const blocks = createBlockRows(database, createNames(database, "origins"), sources);
+  return { database, blocks, hot: createHotRows(database, sources), breathe };
 }
 
-function checkBlock({ database, blocks, now }: IntegrityWorld, row: BlockRow): Checked {
+/**
+ * Goes through everything, by id: blocks, deliveries that are not in blocks, and what is remembered of senders. What is
+ * written meanwhile may be left out. Throws SQLite's error where the file's structure can't be followed.
+ */
+export async function* checkAll(world: IntegrityWorld): AsyncGenerator<Found> {
+  const { database, blocks, breathe } = world;
+  const nextBlocks = database.query<{ id: number }, [number]>(
+    "SELECT id FROM blocks WHERE id > ? ORDER BY id LIMIT 256",
+  );
+  const nextHot = database.query<{ id: number }, [number]>("SELECT id FROM chunks WHERE id > ? ORDER BY id LIMIT 256");
+  const hotRow = database.query<HotRow, [number]>(`SELECT ${hotColumns} FROM chunks WHERE id = ?`);
+  // at one moment, because a block may be joined with others or deleted between two questions
+  const checkBlockNow = database.transaction((id: number) => {
+    const row = blocks.row(id);
+    return row === null ? undefined : checkBlock(world, row);
+  });
+  const checkHotNow = database.transaction((id: number) => {
+    const row = hotRow.get(id);
+    return row === null ? undefined : checkHot(world, row);
+  });
+  for (const [next, checkNow] of [
+    [nextBlocks, checkBlockNow],
+    [nextHot, checkHotNow],
+  ] as const) {
+    for (let last = Number.MIN_SAFE_INTEGER, ids = next.all(last); ids.length > 0; ids = next.all(last)) {
+      for (const { id } of ids) {
+        last = id;
+        const found = checkNow(id);
+        if (found !== undefined) yield found;
+        await breathe();
+      }
+    }
+  }
+  yield* checkSenders(database);
+}
+
+function checkBlock({ blocks }: IntegrityWorld, row: BlockRow): Found {
   const block = blocks.whole(row);
+  const bodyProblem = bodyProblemOf(row, block);
   return {
+    kind: "block",
     block: `block ${row.id}`,
+    problem: bodyProblem ?? figuresProblemOf(row, block),
+    bodyIsSound: bodyProblem === null,
     lines: row.lines,
-    problem: problemOf(),
-    putAside() {
-      const { counts: _, ...figures } = row;
-      const names = { server: blocks.originName(row.origin), sources: blocks.sourceNames(row.id) };
-      keepAside(database, now(), problemOf() ?? "", { ...figures, ...names }, blocks.body(row.id));
-      blocks.remove(row.id);
-    },
+    firstMs: row.first_ms,
+    lastMs: row.last_ms,
+    serverId: blocks.originName(row.origin),
+    sources: blocks.sourceNames(row.id),
+    row,
   };
-
-  function problemOf(): string | null {
-    if (block === null) return "a part of it is missing";
-    if (Bun.hash.crc32(block.body) !== row.body_crc) return "the checksum of its body is another";
-    if (crcOf(block) !== row.crc) return "the checksum of its figures and filters is another";
-    try {
-      const columns = openBody(pieceOf(row, block.serverId, null), block.body);
-      if (columns.count !== row.lines) return "its number of entries is another";
-      for (let i = 0; i < columns.count; i++) columns.entry(i);
-      readCounts(block.counts);
-    } catch (error) {
-      return reasonOf(error);
-    }
-    return null;
-  }
 }
 
-function checkHot({ database, hot, now }: IntegrityWorld, row: HotRow): Checked {
+function bodyProblemOf(row: BlockRow, block: Block | null): string | null {
+  if (block === null) return "a part of it is missing";
+  if (Bun.hash.crc32(block.body) !== row.body_crc) return "the checksum of its body is another";
+  try {
+    const columns = openBody(pieceOf(row, block.serverId, null), block.body);
+    if (columns.count !== row.lines) return "its number of entries is another";
+    for (let i = 0; i < columns.count; i++) columns.entry(i);
+  } catch (error) {
+    return reasonOf(error);
+  }
+  return null;
+}
+
+function figuresProblemOf(row: BlockRow, block: Block | null): string | null {
+  if (block === null || crcOf(block) !== row.crc) return "the checksum of its figures and filters is another";
+  try {
+    readCounts(block.counts);
+  } catch (error) {
+    return reasonOf(error);
+  }
+  return null;
+}
+
+function checkHot({ hot, database }: IntegrityWorld, row: HotRow): Found {
   let problem: string | null = null;
   try {
     hot.open(row);
   } catch (error) {
     problem = reasonOf(error);
   }
+  const names = database.query<{ name: string }, [number]>(
+    "SELECT sources.name FROM chunk_sources JOIN sources ON sources.id = source WHERE chunk = ? ORDER BY source",
+  );
   return {
+    kind: "hot",
     block: `delivery ${row.id}`,
-    lines: row.last_position - row.id + 1,
     problem,
-    putAside() {
-      keepAside(database, now(), problem ?? "", row, hot.body(row.id));
-      hot.remove(row.id);
-    },
+    lines: row.last_position - row.id + 1,
+    firstMs: row.first_ms,
+    lastMs: row.last_ms,
+    serverId: row.server,
+    sources: names.all(row.id).map(({ name }) => name),
+    row,
   };
 }
 
-function keepAside(database: Database, atMs: number, problem: string, row: object, body: Uint8Array | null): void {
-  database
-    .query<unknown, [number, string, string, Uint8Array | null]>(
-      "INSERT INTO quarantine (at_ms, problem, row, body) VALUES (?, ?, ?, ?)",
-    )
-    .run(atMs, problem, JSON.stringify(row), body);
-}
-
-/** Moves what is damaged into the table `quarantine`. Runs alone. @returns how many blocks, with how many lines */
-export async function repairAll(world: IntegrityWorld): Promise<{ readonly blocks: number; readonly lines: number }> {
-  let [count, lines] = [0, 0];
-  for await (const found of checkAll(world)) {
-    if (found.problem === null) continue;
-    await world.commits.write(0, found.putAside);
-    count++;
-    lines += found.lines;
+/** What is remembered of senders has no lines; damaged, repeated deliveries would not be known. */
+function* checkSenders(database: Database): Generator<Found> {
+  const senders = database.query<{ server: string; ranges: string; batches: string }, []>(
+    "SELECT server, ranges, batches FROM senders",
+  );
+  for (const row of senders.iterate()) {
+    try {
+      readSender(row);
+    } catch (error) {
+      const problem = `what is remembered of its deliveries can't be read: ${reasonOf(error)}`;
+      const figures = { lines: 0, firstMs: 0, lastMs: 0, serverId: row.server, sources: [] };
+      yield { kind: "sender", block: `sender ${row.server}`, problem, ...figures };
+    }
   }
-  return { blocks: count, lines };
 }

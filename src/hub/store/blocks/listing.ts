@@ -1,8 +1,8 @@
 /** Which pieces a search has to look at, by their figures alone. */
 import type { Database } from "bun:sqlite";
 
+import { streamRank } from "#src/protocol/columns/ranks.ts";
 import { levelsFrom } from "../chunk.ts";
-import { streamRank } from "./lines.ts";
 import { type BlockRow } from "./block-rows.ts";
 import { type HotRow, hotColumns } from "./hot-rows.ts";
 import { hotPieceOf, pieceOf } from "./pieces.ts";

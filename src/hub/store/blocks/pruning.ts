@@ -1,13 +1,17 @@
 /** Retention: whole blocks go, the oldest first, in small transactions; their space goes back to the file system. */
 import type { Database } from "bun:sqlite";
 
+import { Fault } from "#src/protocol/fault.ts";
 import type { Commits } from "../commits.ts";
+import type { Keeping } from "../log-port.ts";
 import type { BlockRows } from "./block-rows.ts";
 import type { HotRows } from "./hot-rows.ts";
 import type { Turns } from "./turns.ts";
 
 /** Blocks deleted in one transaction. */
 const stepBlocks = 32;
+/** Rows looked at at once. */
+const pageRows = 256;
 /** Free pages given back at once: a few milliseconds. */
 const stepPages = 256;
 
@@ -27,74 +31,139 @@ type Doomed = {
   readonly bytes: number;
 };
 
+/** Blocks, or deliveries that are not in blocks. */
+type Kind = {
+  readonly remove: (id: number) => boolean;
+  /** After an end and an id, the oldest first. */
+  readonly oldest: (lastMs: number, id: number) => readonly Doomed[];
+  readonly origins: () => readonly string[];
+  /** Bytes of each origin. */
+  readonly bytes: () => ReadonlyMap<string, number>;
+};
+
 /**
- * Deletes blocks, and deliveries that are not in blocks, whose newest entry is older than `beforeMs` of their origin;
- * then the oldest of all while the file's pages in use take more than `maxBytes`. Runs alone. @returns lines deleted
+ * Deletes what is older than its origin is kept, then the oldest of each share that is too large, then the oldest of all
+ * while the file's pages in use take too much. A block goes when its newest entry is too old. Runs alone.
+ * @returns lines deleted
  */
-export async function pruneBlocks(
-  { database, blocks, hot, commits, turns }: PruningWorld,
-  beforeMs: (serverId: string) => number,
-  maxBytes: number,
-): Promise<number> {
-  const kinds = [
-    {
-      remove: blocks.remove,
-      oldest: database.query<Doomed, [number, number, number]>(
-        "SELECT blocks.id, origins.name AS server, last_ms, lines, bytes FROM blocks JOIN origins ON origins.id = origin WHERE (last_ms, blocks.id) > (?, ?) ORDER BY last_ms, blocks.id LIMIT ?",
-      ),
-      origins: database.query<{ name: string }, []>("SELECT name FROM origins"),
-    },
-    {
-      remove: hot.remove,
-      oldest: database.query<Doomed, [number, number, number]>(
-        "SELECT id, server, last_ms, last_position - id + 1 AS lines, bytes FROM chunks WHERE (last_ms, id) > (?, ?) ORDER BY last_ms, id LIMIT ?",
-      ),
-      origins: database.query<{ name: string }, []>("SELECT DISTINCT server AS name FROM chunks"),
-    },
-  ];
+export async function pruneBlocks(world: PruningWorld, { since, shares, bytes }: Keeping): Promise<number> {
+  const { database, commits, turns } = world;
+  const kinds = kindsOf(world);
   let lines = 0;
 
-  async function drop(remove: (id: number) => boolean, doomed: readonly Doomed[]): Promise<void> {
+  function dropAtOnce(remove: Kind["remove"], doomed: readonly Doomed[]): Promise<number> {
+    return commits.write(0, () => doomed.reduce((sum, row) => (remove(row.id) ? sum + row.lines : sum), 0));
+  }
+
+  async function drop(remove: Kind["remove"], doomed: readonly Doomed[]): Promise<void> {
     for (let from = 0; from < doomed.length; from += stepBlocks) {
       const step = doomed.slice(from, from + stepBlocks);
-      lines += await commits.write(0, () => step.reduce((sum, row) => (remove(row.id) ? sum + row.lines : sum), 0));
+      try {
+        lines += await dropAtOnce(remove, step);
+      } catch (error) {
+        // a full disk has no room for a large transaction, but maybe for a small one
+        if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
+        for (const row of step) lines += await dropAtOnce(remove, [row]);
+      }
       await turns.breathe();
     }
   }
 
-  for (const { remove, oldest, origins } of kinds) {
+  async function dropOld({ remove, oldest, origins }: Kind): Promise<void> {
     // nothing newer than the latest limit can be too old
-    const latest = Math.max(...origins.all().map((row) => beforeMs(row.name)), -Infinity);
-    let place: readonly [number, number] = [Number.MIN_SAFE_INTEGER, 0];
+    const latest = origins().reduce((most, origin) => Math.max(most, since(origin)), -Infinity);
+    let place = beginning;
     for (;;) {
-      const rows = oldest.all(...place, stepBlocks * 8);
+      const rows = oldest(...place);
       await drop(
         remove,
-        rows.filter((row) => row.last_ms < beforeMs(row.server)),
+        rows.filter((row) => row.last_ms < since(row.server)),
       );
       const last = rows.at(-1);
-      if (last === undefined || last.last_ms >= latest) break;
+      if (last === undefined || last.last_ms >= latest) return;
       place = [last.last_ms, last.id];
     }
   }
-  const [ofBlocks, ofHot] = kinds;
-  for (;;) {
-    let excess = usedBytes(database) - maxBytes;
-    if (excess <= 0 || ofBlocks === undefined || ofHot === undefined) break;
-    const first: [number, number, number] = [Number.MIN_SAFE_INTEGER, 0, stepBlocks];
-    const pieces = [
-      ...ofBlocks.oldest.all(...first).map((row) => ({ row, remove: ofBlocks.remove })),
-      ...ofHot.oldest.all(...first).map((row) => ({ row, remove: ofHot.remove })),
-    ].toSorted((a, b) => a.row.last_ms - b.row.last_ms || a.row.id - b.row.id);
-    if (pieces.length === 0) break;
-    for (const { row, remove } of pieces.slice(0, stepBlocks)) {
-      await drop(remove, [row]);
-      excess -= row.bytes;
-      if (excess <= 0) break;
+
+  /** The oldest until `excess` bytes are gone, or all that there are. */
+  async function dropExcess(excess: number, isOf: (serverId: string) => boolean): Promise<void> {
+    let left = excess;
+    for (const { remove, oldest } of kinds) {
+      let place = beginning;
+      while (left > 0) {
+        const rows = oldest(...place);
+        const last = rows.at(-1);
+        if (last === undefined) break;
+        place = [last.last_ms, last.id];
+        const doomed: Doomed[] = [];
+        for (const row of rows) {
+          if (left <= 0) break;
+          if (!isOf(row.server)) continue;
+          doomed.push(row);
+          left -= row.bytes;
+        }
+        await drop(remove, doomed);
+      }
     }
+  }
+
+  for (const kind of kinds) await dropOld(kind);
+  if (shares.length > 0) {
+    const taken = kinds.map((kind) => kind.bytes());
+    for (const share of shares) {
+      const sum = [...share.serverIds].reduce(
+        (all, id) => all + taken.reduce((own, sizes) => own + (sizes.get(id) ?? 0), 0),
+        0,
+      );
+      await dropExcess(sum - share.bytes, (id) => share.serverIds.has(id));
+    }
+  }
+  for (;;) {
+    // what a row takes beside its bytes is known only by what becomes free
+    const before = lines;
+    await dropExcess(usedBytes(database) - bytes, () => true);
+    if (lines === before) break;
   }
   await giveBack(database, turns);
   return lines;
+}
+
+const beginning: readonly [number, number] = [Number.MIN_SAFE_INTEGER, 0];
+
+function kindsOf({ database, blocks, hot }: PruningWorld): readonly Kind[] {
+  const kind = (remove: Kind["remove"], rows: string, origins: string, sizes: string): Kind => {
+    const oldest = database.query<Doomed, [number, number]>(rows);
+    return {
+      remove,
+      oldest: (lastMs, id) => oldest.all(lastMs, id),
+      origins: () =>
+        database
+          .query<{ name: string }, []>(origins)
+          .all()
+          .map(({ name }) => name),
+      bytes: () =>
+        new Map(
+          database
+            .query<{ name: string; bytes: number }, []>(sizes)
+            .all()
+            .map((row) => [row.name, row.bytes]),
+        ),
+    };
+  };
+  return [
+    kind(
+      blocks.remove,
+      `SELECT blocks.id, origins.name AS server, last_ms, lines, bytes FROM blocks JOIN origins ON origins.id = origin WHERE (last_ms, blocks.id) > (?, ?) ORDER BY last_ms, blocks.id LIMIT ${pageRows}`,
+      "SELECT name FROM origins",
+      "SELECT name, sum(bytes) AS bytes FROM blocks JOIN origins ON origins.id = origin GROUP BY origin",
+    ),
+    kind(
+      hot.remove,
+      `SELECT id, server, last_ms, last_position - id + 1 AS lines, bytes FROM chunks WHERE (last_ms, id) > (?, ?) ORDER BY last_ms, id LIMIT ${pageRows}`,
+      "SELECT DISTINCT server AS name FROM chunks",
+      "SELECT server AS name, sum(bytes) AS bytes FROM chunks GROUP BY server",
+    ),
+  ];
 }
 
 /** Bytes of pages that hold something. */
@@ -108,10 +177,12 @@ export async function giveBack(database: Database, turns: Turns): Promise<void> 
   const free = database.query<{ freelist_count: number }, []>("PRAGMA freelist_count");
   for (;;) {
     const before = free.get()?.freelist_count ?? 0;
-    if (before === 0) return;
+    if (before === 0) break;
     database.run(`PRAGMA incremental_vacuum(${stepPages})`);
     // a file that was made without auto_vacuum keeps its free pages, and uses them again
-    if ((free.get()?.freelist_count ?? 0) >= before) return;
+    if ((free.get()?.freelist_count ?? 0) >= before) break;
     await turns.breathe();
   }
+  // the file is cut when the log of writes goes into it (sqlite.org/wal.html); waits for nobody who reads
+  database.run("PRAGMA wal_checkpoint(PASSIVE)");
 }

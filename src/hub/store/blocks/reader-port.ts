@@ -51,9 +51,11 @@ export type Probe = {
 };
 
 /**
- * The entries of a piece, by time, equal times in the order of arrival. What is not asked for is not inflated.
+ * The entries of a piece, by time, equal times in the order of arrival. What is not asked for is not inflated, so that a
+ * Fault `failed` for what is damaged may come with any of it. Disposing gives memory back at once: nothing may be asked of
+ * it, nor of its arrays, after that. It need not be disposed of.
  */
-export type Columns = {
+export type Columns = Disposable & {
   readonly piece: Piece;
   readonly count: number;
   /** milliseconds since the epoch */
@@ -90,8 +92,11 @@ export type Snapshot = Disposable & {
   mayHold(piece: Piece, probe: Probe): boolean;
   /** null: not known without opening it */
   counts(piece: Piece): PieceCounts | null;
-  /** Throws a Fault `failed` when it is damaged: its checksum is verified. */
-  open(piece: Piece): Columns;
+  /**
+   * Throws a Fault `failed` when it is damaged: its checksum is verified. `near`: it may be asked for again soon, and is
+   * kept open within bounds.
+   */
+  open(piece: Piece, near?: boolean): Columns;
   /** Where an entry is; null: it is gone. */
   find(position: number): { readonly columns: Columns; readonly index: number } | null;
   /** Pieces with entries after a position and up to another, in no order. */

@@ -3,12 +3,12 @@ import { Database } from "bun:sqlite";
 
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { BlockRow } from "./block-rows.ts";
-import { openBody, openLines } from "./columns.ts";
+import { lastingColumns, openBody, openLines } from "./columns.ts";
 import { readCounts } from "./counts.ts";
 import { mayHoldNumbers, mayHoldWords } from "./filter.ts";
-import { linesOfDelivery } from "./generation.ts";
 import { type HotRow, damaged, hotColumns, openHot } from "./hot-rows.ts";
-import { sortLines } from "./lines.ts";
+import { numberLines, sortLines } from "./lines.ts";
+import { type Kept, createKept } from "./kept.ts";
 import { blockFigures, blockNames, listPieces } from "./listing.ts";
 import { hotPieceOf, pieceOf } from "./pieces.ts";
 import type { BlockReader, Columns, Piece, Snapshot } from "./reader-port.ts";
@@ -19,6 +19,7 @@ const mostIdle = 4;
 /** Reads `logs.db`, which a store has open. Throws a Fault `failed` when it can't be opened. */
 export function openBlockReader(file: string): BlockReader {
   const idle: Database[] = [];
+  const kept = createKept();
   let closed = false;
 
   function connect(): Database {
@@ -35,21 +36,23 @@ export function openBlockReader(file: string): BlockReader {
     snapshot() {
       const database = idle.pop() ?? connect();
       database.run("BEGIN");
-      return readSnapshot(database, () => {
+      const end = () => {
         database.run("COMMIT");
         if (closed || idle.length >= mostIdle) database.close(true);
         else idle.push(database);
-      });
+      };
+      return readSnapshot(database, end, kept);
     },
     close() {
       closed = true;
+      kept.clear();
       for (const database of idle.splice(0)) database.close(true);
     },
   };
 }
 
 /** The store as a connection sees it; `end` is called once, when it is disposed of. */
-export function readSnapshot(database: Database, end: () => void): Snapshot {
+export function readSnapshot(database: Database, end: () => void, kept: Kept | null = null): Snapshot {
   const bodyOf = database.query<{ body: Uint8Array; body_crc: number }, [number]>(
     "SELECT body, body_crc FROM block_bodies JOIN blocks ON blocks.id = block WHERE block = ?",
   );
@@ -76,22 +79,28 @@ export function readSnapshot(database: Database, end: () => void): Snapshot {
     ];
   }
 
-  function open(piece: Piece): Columns {
+  function open(piece: Piece, near = false): Columns {
+    const known = kept?.get(piece);
+    if (known !== undefined) return known;
+    const opened = read(piece);
+    if (!near || kept === null) return opened;
+    const lasting = lastingColumns(opened);
+    kept.put(lasting);
+    return lasting;
+  }
+
+  function read(piece: Piece): Columns {
     if (piece.kind === "hot") {
       const row = { id: piece.id, server: piece.serverId, last_position: piece.lastPosition };
       const found = hotBodyOf.get(piece.id);
       if (found === null) throw damaged(`delivery ${piece.id} of the log store`, "it is missing");
-      return openLines(piece, sortLines(linesOfDelivery(openHot(row, found))));
+      return openLines(piece, sortLines(numberLines(openHot(row, found).columns, piece.id)));
     }
     const name = `block ${piece.id} of the log store`;
     const found = bodyOf.get(piece.id);
     if (found === null) throw damaged(name, "its body is missing");
     if (Bun.hash.crc32(found.body) !== found.body_crc) throw damaged(name, "its checksum is another");
-    try {
-      return openBody(piece, found.body);
-    } catch (error) {
-      throw damaged(name, reasonOf(error));
-    }
+    return openBody(piece, found.body, (error) => damaged(name, reasonOf(error)));
   }
 
   return {
@@ -114,7 +123,8 @@ export function readSnapshot(database: Database, end: () => void): Snapshot {
     open,
     find(position) {
       for (const piece of between(position - 1, position)) {
-        const columns = open(piece);
+        // what stands around it is asked for next
+        const columns = open(piece, true);
         const index = columns.positions.indexOf(position);
         if (index >= 0) return { columns, index };
       }

@@ -57,6 +57,9 @@ export type NumberReader = {
   readonly signed: () => number;
   readonly byte: () => number;
   readonly bytes: (length: number) => Uint8Array;
+  /** where it is, and to go on elsewhere */
+  readonly at: () => number;
+  readonly moveTo: (place: number) => void;
 };
 
 /** Throws RangeError when there is less than is asked for. */
@@ -91,6 +94,10 @@ export function createNumberReader(buffer: Uint8Array): NumberReader {
       if (at + length > buffer.length) throw new RangeError("bytes end early");
       at += length;
       return buffer.subarray(at - length, at);
+    },
+    at: () => at,
+    moveTo(place) {
+      at = place;
     },
   };
 }

@@ -5,7 +5,7 @@
 import type { StoredEntry } from "#src/protocol/api.ts";
 import type { BlockReader, PieceLimits } from "../blocks/reader-port.ts";
 import type { EntrySearch, Order, SearchPart } from "../log-port.ts";
-import { openSound } from "./damage.ts";
+import { readSound } from "./damage.ts";
 import { type Place, byOrder, lastPosition, readCursor, writeCursor } from "./place.ts";
 import { pieceTestOf } from "./rule.ts";
 import { createSelector } from "./select.ts";
@@ -15,6 +15,8 @@ import { createWaiting } from "./waiting.ts";
 const maxAnswerBytes = 64 * 1024 * 1024;
 /** How long one view of the store is kept: meanwhile its log can't be emptied. Milliseconds. */
 const snapshotMs = 500;
+/** The first blocks that a search opens are kept at hand: with the next letter somebody asks for them again. */
+const firstOpened = 10;
 /** Between two notes of how far it is, in milliseconds. */
 const progressEveryMs = 100;
 
@@ -62,7 +64,7 @@ export function* find(
     damaged,
   });
 
-  for (;;) {
+  for (let round = 0; ; round++) {
     // how far everything is known; null: to the end
     let reached: Place | null = null;
     {
@@ -94,14 +96,22 @@ export function* find(
           progressAt = time + progressEveryMs;
           yield { kind: "progress", lines, bytes, atMs: bound };
         }
-        lines += piece.lines;
-        bytes += piece.rawBytes;
-        if (piece.kind === "block") blocks++;
+        // what reaches over the place where the view was renewed is looked at again, and counted once
+        const again = round > 0 && began !== null && compare(edge(bound, null, order), began) < 0;
+        const counted = again ? 0 : 1;
+        lines += counted * piece.lines;
+        bytes += counted * piece.rawBytes;
+        if (piece.kind === "block") blocks += counted;
         if (!mayMatch(piece, snapshot)) continue;
-        if (piece.kind === "block") opened++;
-        const columns = openSound(snapshot, piece);
-        if (columns === null) damaged++;
-        else waiting.add(columns, select(columns, after), limit - given);
+        if (piece.kind === "block") opened += counted;
+        const place = after;
+        const room = limit - given;
+        const near = piece.kind === "hot" || opened <= firstOpened;
+        const taken = readSound(snapshot, piece, near, (columns) => {
+          waiting.add(columns, select(columns, place), room);
+          return true;
+        });
+        if (taken === null) damaged += counted;
         yield undefined;
       }
     }

@@ -3,8 +3,8 @@ import { levels } from "#src/protocol/log.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 import type { BlockReader, Piece, PieceCounts, Snapshot } from "../blocks/reader-port.ts";
 import type { Histogram } from "../log-port.ts";
-import { openSound } from "./damage.ts";
-import { levelsFrom, levelsOf, pieceTestOf } from "./rule.ts";
+import { readSound } from "./damage.ts";
+import { levelsWithin, pieceTestOf } from "./rule.ts";
 import { createSelector } from "./select.ts";
 
 /** Buckets when the step is not told, and at most. */
@@ -39,7 +39,6 @@ export function* countOverTime(
   const endsAt = budgetMs === null ? Infinity : now() + budgetMs;
   const mayMatch = pieceTestOf(selection.query);
   const select = createSelector(selection, "newest");
-  const leastLevel = levelsFrom(selection.level);
   using snapshot = reader.snapshot();
   const pieces = [...snapshot.pieces(selection, "newest")];
   const [fromMs, toMs] = stretchOf(selection, pieces);
@@ -72,24 +71,23 @@ export function* countOverTime(
       partial = true;
       break;
     }
-    const mask = wholly(piece, selection) ? levelsOf(selection.query, piece) : null;
-    if (mask !== null && addFigures(mask & leastLevel, countsOf(piece, snapshot))) continue;
+    const mask = levelsWithin(selection, piece);
+    if (mask !== null && addFigures(mask, countsOf(piece, snapshot))) continue;
     if (!mayMatch(piece, snapshot)) continue;
-    const columns = openSound(snapshot, piece);
-    if (columns === null) partial = true;
-    else for (const line of select(columns, null)) add(columns.times[line] ?? 0, columns.levels[line] ?? 0, 1);
+    const counted = readSound(snapshot, piece, piece.kind === "hot", (columns) => {
+      const lines = select(columns, null);
+      if (lines.length === 0) return true;
+      const { times, levels: ranks } = columns;
+      for (const line of lines) add(times[line] ?? 0, ranks[line] ?? 0, 1);
+      return true;
+    });
+    if (counted === null) partial = true;
     yield undefined;
   }
   return { ...filled(buckets, step, fromMs, toMs), partial };
 }
 
 const countsOf = (piece: Piece, snapshot: Snapshot) => (piece.kind === "hot" ? null : snapshot.counts(piece));
-
-/** Nothing but its levels and its contents decides about the piece's entries. */
-function wholly(piece: Piece, { fromMs, toMs, sources, streams }: LogSelection): boolean {
-  if (streams !== null || (sources !== null && piece.source === null)) return false;
-  return (fromMs === null || piece.firstMs >= fromMs) && (toMs === null || piece.lastMs < toMs);
-}
 
 /** What is asked for, or what there is of it. */
 function stretchOf({ fromMs, toMs }: LogSelection, pieces: readonly Piece[]): readonly [number, number] {

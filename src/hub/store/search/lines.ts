@@ -1,7 +1,12 @@
 /** Sets of lines of a piece, and what is made of them. */
 
+import type { Columns } from "../blocks/reader-port.ts";
+
 /** Rising indexes. */
 export type Lines = Uint32Array;
+
+/** Takes the lines that match from those that are left. */
+export type Sieve = (columns: Columns, lines: Lines) => Lines;
 
 export const none: Lines = new Uint32Array(0);
 let rising: Lines = none;

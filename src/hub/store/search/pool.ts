@@ -10,8 +10,8 @@ import type { Job, Order, Report, Result } from "./jobs.ts";
 
 /** One for a long search, one for what is short meanwhile. */
 const maxThreads = 2;
-/** A thread that nothing was asked of ends after this long, in milliseconds: it holds some 20 MiB. */
-const idleMs = 60_000;
+/** A thread that nothing was asked of ends after this long, in milliseconds: it holds some 20 MiB, and starts in 0.1 s. */
+const idleMs = 600_000;
 /** A thread that says nothing for this long while it works hangs in an expression, and is ended. Milliseconds. */
 const stuckMs = 15_000;
 const checkEveryMs = 1000;

@@ -1,7 +1,7 @@
 /** What can be said of a piece without opening it: nothing in it matches, everything does, or certain levels do. */
 import { type Level, levels, streams } from "#src/protocol/log.ts";
 import { columnOf, valueTest } from "#src/protocol/query-match.ts";
-import type { Query } from "#src/protocol/query.ts";
+import type { LogSelection, Query } from "#src/protocol/query.ts";
 import { probeOf } from "../blocks/filter.ts";
 import type { Piece, Probe, Snapshot } from "../blocks/reader-port.ts";
 import { type Need, needOf } from "./literals.ts";
@@ -60,8 +60,20 @@ function figuresTest(query: Query): (piece: Piece) => boolean {
   }
 }
 
+/**
+ * The levels whose entries in a piece are selected, and no others; null: that depends on more than the level. Whoever has
+ * it can count without opening the piece.
+ */
+export function levelsWithin(selection: LogSelection, piece: Piece): number | null {
+  const { query, level, fromMs, toMs, sources, streams: only } = selection;
+  if (only !== null || (sources !== null && piece.source === null)) return null;
+  if ((fromMs !== null && piece.firstMs < fromMs) || (toMs !== null && piece.lastMs >= toMs)) return null;
+  const mask = levelsOf(query, piece);
+  return mask === null ? null : mask & levelsFrom(level);
+}
+
 /** The levels whose entries match, whatever else they hold; null: that depends on more than the level. */
-export function levelsOf(query: Query, piece: Piece): number | null {
+function levelsOf(query: Query, piece: Piece): number | null {
   switch (query.kind) {
     case "all":
       return allLevels;
@@ -98,10 +110,10 @@ export function levelsOf(query: Query, piece: Piece): number | null {
   }
 }
 
-export const allLevels = 2 ** levels.length - 1;
+const allLevels = 2 ** levels.length - 1;
 
 /** This level and all that are worse, as bits. */
-export function levelsFrom(level: Level | null): number {
+function levelsFrom(level: Level | null): number {
   return level === null ? allLevels : maskOf(levels, (one) => levels.indexOf(one) >= levels.indexOf(level));
 }
 

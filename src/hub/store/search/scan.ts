@@ -9,7 +9,6 @@ import {
   columnOf,
   containerNames,
   fieldPath,
-  hasCase,
   regexTest,
   textTest,
   valueTest,
@@ -18,11 +17,9 @@ import {
 import { parseRegex, staysInLine } from "#src/protocol/query-regex.ts";
 import type { FieldTest, Query } from "#src/protocol/query.ts";
 import type { Columns } from "../blocks/reader-port.ts";
-import { type Lines, keep, none, union, without } from "./lines.ts";
+import { type Lines, type Sieve, keep, none, union, without } from "./lines.ts";
 import { type Need, needOf, needOfRegex } from "./literals.ts";
-
-/** Takes the lines that match from those that are left. */
-export type Sieve = (columns: Columns, lines: Lines) => Lines;
+import { fewOf, latin1Sieve, lineSieve, textSieve } from "./scan-text.ts";
 
 type Step = {
   /** what it costs a line, roughly, so that the cheap ones come first */
@@ -83,134 +80,6 @@ function stepOf(query: Query): Step {
   }
 }
 
-/** Lines that hold a text. */
-function textSieve(text: string, caseSensitive: boolean): Sieve {
-  // half of a surrogate pair is in no stored text: it became U+FFFD
-  if (!text.isWellFormed()) return lineSieve(textTest(text, caseSensitive));
-  if (caseSensitive || !hasCase(text)) {
-    const bytes = Buffer.from(text);
-    return (columns, lines) => linesHolding(columns, lines, bytes);
-  }
-  const test = textTest(text, false);
-  // ASCII letters are equal to ASCII letters only: bytes seen as Latin-1 can be compared
-  const pattern = /^[\u0000-\u007f]+$/.test(text) ? RegExp.escape(text) : anchorOf(text);
-  if (pattern === null) {
-    const byLine = lineSieve(test);
-    return (columns, lines) => (isAscii(columns.text) ? none : byLine(columns, lines));
-  }
-  const candidates = latin1Sieve(pattern, "i");
-  if (pattern === RegExp.escape(text)) return candidates;
-  return (columns, lines) => (isAscii(columns.text) ? none : lineSieve(test)(columns, candidates(columns, lines)));
-}
-
-/** The longest ASCII run of a text, as a pattern; null: it has none that helps. */
-function anchorOf(text: string): string | null {
-  const [longest = ""] = text.split(/[^\u0000-\u007f]+/).toSorted((a, b) => b.length - a.length);
-  return longest.length < 2 ? null : RegExp.escape(longest);
-}
-
-/** Below this share of lines left, each is looked at alone. */
-const fewOf = 16;
-
-/** Lines that hold these bytes. */
-function linesHolding(columns: Columns, lines: Lines, bytes: Buffer): Lines {
-  if (lines.length * fewOf < columns.count) {
-    const { text, offsets } = columns;
-    return keep(lines, (line) => {
-      const at = text.subarray(offsets[line], (offsets[line + 1] ?? 1) - 1).indexOf(bytes);
-      return at >= 0;
-    });
-  }
-  return collect(columns, lines, (from) => columns.text.indexOf(bytes, from), bytes.length);
-}
-
-/** Lines that match a pattern, when bytes are taken for Latin-1 characters. */
-function latin1Sieve(pattern: string, flags: string): Sieve {
-  const everywhere = new RegExp(pattern, `${flags}g`);
-  const single = new RegExp(pattern, flags);
-  return (columns, lines) => {
-    if (lines.length * fewOf < columns.count) {
-      const { text, offsets } = columns;
-      return keep(lines, (line) => single.test(text.toString("latin1", offsets[line], (offsets[line + 1] ?? 1) - 1)));
-    }
-    const latin1 = latin1Of(columns);
-    let length = 0;
-    const next = (from: number): number => {
-      everywhere.lastIndex = from;
-      const match = everywhere.exec(latin1);
-      length = match?.[0].length ?? 0;
-      return match === null ? -1 : match.index;
-    };
-    return collect(columns, lines, next, () => length);
-  };
-}
-
-// the text of the piece that is looked at: several terms want it
-let lastText: Buffer | undefined;
-let lastLatin1 = "";
-
-function latin1Of(columns: Columns): string {
-  if (lastText !== columns.text) {
-    lastText = columns.text;
-    lastLatin1 = columns.text.toString("latin1");
-  }
-  return lastLatin1;
-}
-
-/** Goes from hit to hit in the whole column; a hit that reaches into the next line counts for none. */
-function collect(
-  { offsets, count }: Columns,
-  lines: Lines,
-  next: (from: number) => number,
-  length: number | (() => number),
-): Lines {
-  const found: number[] = [];
-  const last = lines.at(-1);
-  if (last === undefined) return none;
-  const end = offsets[last + 1] ?? 0;
-  let place = 0;
-  let at = next(offsets[lines[0] ?? 0] ?? 0);
-  while (at >= 0 && at < end) {
-    const line = lineAt(offsets, count, at);
-    const lineEnd = (offsets[line + 1] ?? 0) - 1;
-    const size = typeof length === "number" ? length : length();
-    if (at + size > lineEnd) {
-      at = next(at + 1);
-      continue;
-    }
-    while (place < lines.length && (lines[place] ?? 0) < line) place++;
-    if (lines[place] === line) found.push(line);
-    // the next line that is left, so that those ruled out cost nothing
-    const wanted = lines[place] === line ? lines[place + 1] : lines[place];
-    if (wanted === undefined) break;
-    at = next(offsets[wanted] ?? 0);
-  }
-  return Uint32Array.from(found);
-}
-
-function lineAt(offsets: Uint32Array, count: number, at: number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if ((offsets[middle] ?? 0) <= at) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-/** Lines whose decoded message stands a test. */
-function lineSieve(test: (message: string) => boolean): Sieve {
-  return (columns, lines) => {
-    if (lines.length === 0) return lines;
-    if (!isAscii(columns.text)) return keep(lines, (line) => test(columns.message(line)));
-    // parts of one string: nothing is copied
-    const latin1 = latin1Of(columns);
-    const { offsets } = columns;
-    return keep(lines, (line) => test(latin1.slice(offsets[line], (offsets[line + 1] ?? 1) - 1)));
-  };
-}
-
 /** Lines that match an expression; those first that hold what every match holds. */
 function regexSieve(source: string, flags: string): Sieve {
   const byLine = lineSieve(regexTest(source, flags));
@@ -246,11 +115,11 @@ function fieldStep(path: string, test: FieldTest): Step {
   switch (columnOf(path)) {
     case "level": {
       const good = levels.map((level) => stands([level]));
-      return { cost: 0, sieve: (columns, lines) => keep(lines, (line) => good[columns.levels[line] ?? 0] === true) };
+      return { cost: 0, sieve: (columns, lines) => byRank(lines, columns.levels, good) };
     }
     case "stream": {
       const good = streams.map((stream) => stands([stream]));
-      return { cost: 0, sieve: (columns, lines) => keep(lines, (line) => good[columns.streams[line] ?? 0] === true) };
+      return { cost: 0, sieve: (columns, lines) => byRank(lines, columns.streams, good) };
     }
     case "server":
       return { cost: 0, sieve: (columns, lines) => (stands([columns.piece.serverId]) ? lines : none) };
@@ -265,6 +134,10 @@ function fieldStep(path: string, test: FieldTest): Step {
       return { cost: 3, sieve: fieldsSieve(path, test, (fields) => stands(valuesAt(fields, below))) };
     }
   }
+}
+
+function byRank(lines: Lines, ranks: Uint8Array, good: readonly boolean[]): Lines {
+  return keep(lines, (line) => good[ranks[line] ?? 0] === true);
 }
 
 /** Lines of the sources that stand a test. */

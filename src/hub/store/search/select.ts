@@ -5,27 +5,41 @@ import type { LogSelection } from "#src/protocol/query.ts";
 import type { Columns } from "../blocks/reader-port.ts";
 import type { Order } from "../log-port.ts";
 import type { Place } from "./place.ts";
-import { type Lines, keep, linesBetween, union, without } from "./lines.ts";
+import { type Lines, type Sieve, keep, linesBetween, union, without } from "./lines.ts";
 import { bySource, sieveOf } from "./scan.ts";
 
 /** The lines of a piece that match and come after a place, in rising order. */
 export type Selector = (columns: Columns, after: Place | null) => Lines;
 
 export function createSelector(selection: LogSelection, order: Order): Selector {
-  const { sources, level, fromMs, toMs } = selection;
-  const sieve = sieveOf(selection.query);
-  const matches = matcherOf(selection.query);
-  const least = level === null ? 0 : levels.indexOf(level);
-  const wanted = selection.streams === null ? null : streams.map((stream) => selection.streams?.includes(stream));
+  const { fromMs, toMs } = selection;
+  const select = createSieve(selection);
   return (columns, after) => {
     let from = fromMs === null ? 0 : firstAt(columns, fromMs, 0);
     let to = toMs === null ? columns.count : firstAt(columns, toMs, 0);
     if (after !== null && order === "newest") to = Math.min(to, firstAt(columns, after.ms, after.position));
     if (after !== null && order === "oldest") from = Math.max(from, firstAt(columns, after.ms, after.position + 1));
-    let lines = linesBetween(from, to);
+    return select(columns, linesBetween(from, to));
+  };
+}
+
+/** Of lines, those that are selected by anything but their time and server. */
+export function createSieve({ sources, level, streams: only, query }: LogSelection): Sieve {
+  const sieve = sieveOf(query);
+  const matches = matcherOf(query);
+  const least = level === null ? 0 : levels.indexOf(level);
+  const wanted = only === null ? null : streams.map((stream) => only.includes(stream));
+  return (columns, all) => {
+    let lines = all;
     if (sources !== null) lines = bySource(columns, lines, (source) => sources.includes(source));
-    if (least > 0) lines = keep(lines, (line) => (columns.levels[line] ?? 0) >= least);
-    if (wanted !== null) lines = keep(lines, (line) => wanted[columns.streams[line] ?? 0] === true);
+    if (least > 0) {
+      const { levels: ranks } = columns;
+      lines = keep(lines, (line) => (ranks[line] ?? 0) >= least);
+    }
+    if (wanted !== null) {
+      const { streams: ranks } = columns;
+      lines = keep(lines, (line) => wanted[ranks[line] ?? 0] === true);
+    }
     const odd = oddLines(columns, lines);
     if (odd.length === 0) return sieve(columns, lines);
     const rest = sieve(columns, without(lines, odd));

@@ -2,6 +2,7 @@
 import type { Clock } from "#src/lib/clock.ts";
 import { openBlocks } from "../blocks/blocks.ts";
 import type { BlockStore } from "../log-port.ts";
+import { arrivedText, createArrivalTest } from "./follow.ts";
 import { createSearching } from "./search.ts";
 
 /**
@@ -12,12 +13,15 @@ export async function openBlockStore(
   folder: string,
   clock: Clock,
   onFailure: (error: unknown) => void,
+  tell?: (message: string) => void,
 ): Promise<BlockStore> {
-  const blocks = await openBlocks(folder, clock, onFailure);
+  const blocks = await openBlocks(folder, clock, onFailure, tell);
   const searching = createSearching(blocks.file);
   return {
     ...blocks,
     ...searching,
+    arrivalTest: createArrivalTest,
+    arrivedText,
     close() {
       searching.close();
       blocks.close();

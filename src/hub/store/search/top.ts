@@ -4,8 +4,9 @@ import { columnOf, fieldPath, valuesAt } from "#src/protocol/query-match.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 import type { BlockReader, Columns } from "../blocks/reader-port.ts";
 import type { TopValue } from "../log-port.ts";
-import { openSound } from "./damage.ts";
-import { pieceTestOf } from "./rule.ts";
+import { readSound } from "./damage.ts";
+import { levelsWithin, pieceTestOf } from "./rule.ts";
+import { figuresOf } from "./top-figures.ts";
 import type { Lines } from "./lines.ts";
 import { createSelector } from "./select.ts";
 
@@ -28,6 +29,7 @@ export function* countValues(
   const select = createSelector(selection, "newest");
   const counts = new Map<string, number>();
   const tally = tallyOf(path);
+  const figures = figuresOf(path);
   let partial = false;
 
   function add(value: string, count: number): void {
@@ -42,10 +44,14 @@ export function* countValues(
       partial = true;
       break;
     }
+    const mask = figures === null ? null : levelsWithin(selection, piece);
+    if (mask !== null && figures?.(piece, mask, snapshot, add) === true) continue;
     if (!mayMatch(piece, snapshot)) continue;
-    const columns = openSound(snapshot, piece);
-    if (columns === null) partial = true;
-    else tally(columns, select(columns, null), add);
+    const counted = readSound(snapshot, piece, piece.kind === "hot", (columns) => {
+      tally(columns, select(columns, null), add);
+      return true;
+    });
+    if (counted === null) partial = true;
     yield undefined;
   }
   const sorted = [...counts].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : a > b ? 1 : 0));
@@ -64,7 +70,12 @@ function tallyOf(path: string): Tally {
       return (columns, lines, add) => lines.length > 0 && add(columns.piece.serverId, lines.length);
     case "source":
       return (columns, lines, add) => {
-        for (const line of lines) add(columns.sources[columns.sourceIndex?.[line] ?? 0] ?? "", 1);
+        if (lines.length === 0) return;
+        const { sources, sourceIndex } = columns;
+        if (sourceIndex === null) return add(sources[0] ?? "", lines.length);
+        const counts = new Float64Array(sources.length);
+        for (const line of lines) counts[sourceIndex[line] ?? 0] = (counts[sourceIndex[line] ?? 0] ?? 0) + 1;
+        for (const [index, source] of sources.entries()) if (counts[index] !== 0) add(source, counts[index] ?? 0);
       };
     case "message":
       return (columns, lines, add) => {

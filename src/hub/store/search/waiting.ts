@@ -38,17 +38,19 @@ export function createWaiting(order: Order, most = maxBytes): Waiting {
   return {
     add(columns, lines, room) {
       const last = hits.length >= room ? hits.at(-1) : undefined;
+      if (lines.length === 0) return;
       const count = Math.min(lines.length, room);
+      const { times, positions, offsets } = columns;
       if (count < lines.length) cut = true;
       for (let i = 0; i < count; i++) {
         const line = lines[order === "newest" ? lines.length - 1 - i : i] ?? 0;
-        const place = { ms: columns.times[line] ?? 0, position: columns.positions[line] ?? 0 };
+        const place = { ms: times[line] ?? 0, position: positions[line] ?? 0 };
         if (horizon !== null && compare(place, horizon) > 0) break;
         if (last !== undefined && compare(place, last) > 0) {
           cut = true;
           break;
         }
-        const size = bytesOfEntry + (columns.offsets[line + 1] ?? 0) - (columns.offsets[line] ?? 0);
+        const size = bytesOfEntry + (offsets[line + 1] ?? 0) - (offsets[line] ?? 0);
         hits.push({ ...place, entry: columns.entry(line), bytes: size });
         bytes += size;
         if (bytes > most && i + 1 < lines.length) {

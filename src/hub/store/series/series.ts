@@ -38,7 +38,7 @@ export type SeriesWorld = {
 /** Opens `metrics.db` below `folder`. Rejects with a Fault `failed` when it can't be opened. */
 export async function openSeriesStore(folder: string, world: SeriesWorld): Promise<SeriesStore> {
   const { clock, retention } = world;
-  const { database } = await openDatabase(join(folder, "metrics.db"), seriesMigrations);
+  const { database } = await openDatabase(join(folder, "metrics.db"), seriesMigrations, world.warn);
   // a kill loses nothing that was committed; only a loss of power can lose the last seconds, which is fine for a chart
   database.run("PRAGMA synchronous = NORMAL");
   // the journal goes by once, and blocks are read rarely

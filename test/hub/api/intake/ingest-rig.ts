@@ -7,10 +7,12 @@ import { defaultRateLimits } from "#src/hub/api/intake/rate.ts";
 import type { Call } from "#src/hub/api/route.ts";
 import { HttpFault, problemOf } from "#src/hub/api/problem.ts";
 import type { Logs } from "#src/hub/api/ports.ts";
-import { openLogStore } from "#src/hub/store/logs.ts";
+import { openBlocks } from "#src/hub/store/blocks/blocks.ts";
 import { type Clock, systemClock, timestamp } from "#src/lib/clock.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
+import { arrived } from "#test/hub/store/blocks/open.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 
 export type IngestRig = AsyncDisposable & {
@@ -43,10 +45,11 @@ export type RigOptions = {
 export async function startIngest(options: RigOptions = {}): Promise<IngestRig> {
   const own = options.folder === undefined ? temporaryFolder() : undefined;
   const clock = options.clock ?? systemClock;
-  const store = await openLogStore(options.folder ?? own?.path ?? "", systemClock);
-  const logs = options.logs?.(store) ?? store;
   const said: string[] = [];
   const say = (level: string) => (message: string) => void said.push(`${level} ${message}`);
+  const warn = say("warn");
+  const store = await openBlocks(options.folder ?? own?.path ?? "", systemClock, (error) => warn(reasonOf(error)));
+  const logs = options.logs?.(store) ?? store;
   const dead = new Set<string>();
   const listeners = new Set<(id: string) => void>();
   const ingest = createIngest({
@@ -111,15 +114,7 @@ export async function startIngest(options: RigOptions = {}): Promise<IngestRig> 
       dead.add(id);
       for (const listener of listeners) listener(id);
     },
-    stored(id = source) {
-      const all: StoredEntry[] = [];
-      for (let position = 0; position < store.head();) {
-        const page = store.after(position, { scope: new Set([id]) }, 10_000);
-        all.push(...page.entries);
-        ({ position } = page);
-      }
-      return all;
-    },
+    stored: (id = source) => arrived(store).filter((entry) => entry.serverId === id),
     async [Symbol.asyncDispose]() {
       await ingest.stream.close();
       await listening.stop(true);

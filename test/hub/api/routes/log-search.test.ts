@@ -9,8 +9,12 @@ import { exportLines } from "#src/hub/store/search/export.ts";
 import type { Histogram } from "#src/hub/store/log-port.ts";
 import { type Job, startJob } from "#src/hub/store/search/jobs.ts";
 import type { Top } from "#src/hub/store/search/top.ts";
-import type { StoredEntry } from "#src/protocol/api.ts";
+import type { Events } from "#src/hub/api/ports.ts";
+import type { EventsPage, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
+import type { HistogramAnswer, SearchLine, SearchPage } from "#src/protocol/query-answers.ts";
 import { check } from "#src/protocol/schema.ts";
+import { crash } from "#test/hub/kit/hub.ts";
+import { createArrivals } from "./arrivals.ts";
 import { createMemoryReader } from "#test/hub/store/search/memory-reader.ts";
 
 const servers = [
@@ -40,6 +44,33 @@ const entries: readonly StoredEntry[] = [
   entry(5, "s-1", "info", "done", { status: 200 }),
 ];
 
+const at = (seconds: number) => new Date(startMs + seconds * 1000).toISOString();
+const crashOf = (script: string, seconds: number) => crash({ at: at(seconds), script });
+/** What happened, oldest first. */
+const happened: readonly StoredEvent[] = [
+  { id: "1", serverId: "s-1", hostname: "web-1", event: crashOf("api", 0) },
+  { id: "2", serverId: "s-1", hostname: "web-1", event: crashOf("api", 2.5) },
+  { id: "3", serverId: "s-2", hostname: "web-2", event: crashOf("worker", 4) },
+  {
+    id: "4",
+    serverId: "s-1",
+    hostname: "web-1",
+    event: { type: "agent.started", at: at(6), version: "1.0.0", reason: "boot" },
+  },
+];
+
+/** A page of them, as the store gives it. */
+function eventsOf({ scope, serverId, fromMs, toMs, limit, before }: Parameters<Events["events"]>[0]): EventsPage {
+  const wanted = happened.filter(({ id, serverId: own, event }) => {
+    const ms = Date.parse(event.at);
+    if (before !== null && Number(id) >= Number(before.split(".")[1])) return false;
+    if (scope !== null && !scope.has(own)) return false;
+    return (serverId ?? own) === own && ms >= (fromMs ?? -Infinity) && ms < (toMs ?? Infinity);
+  });
+  const events = wanted.toReversed().slice(0, limit);
+  return { events, cursor: events.length < wanted.length ? `0.${events.at(-1)?.id}` : null };
+}
+
 /** The routes over `entries`, for an organization with the first two servers. */
 function createRoutes() {
   const groups = Map.groupBy(entries, ({ serverId }) => serverId);
@@ -58,6 +89,8 @@ function createRoutes() {
       if (step.value !== undefined) parts.push(step.value);
     }
   };
+  const arrivals = createArrivals();
+  for (const one of entries) arrivals.arrive([one]);
   const logs: LogSearches & Arrivals = {
     async *search(search) {
       yield* run({ kind: "search", search }).parts;
@@ -68,16 +101,12 @@ function createRoutes() {
       run({ kind: "top", selection, path, limit, budgetMs }).result as Top,
     context: async (id, before, after) => run({ kind: "context", id, before, after }).result as readonly StoredEntry[],
     export: (selection) => exportLines(logs, selection),
-    after(position, limit) {
-      const upTo = Math.min(entries.length, position + limit);
-      return { entries: entries.slice(position, upTo), position: upTo };
-    },
-    head: () => entries.length,
-    onAppend: () => () => undefined,
+    ...arrivals,
   };
   const own = new Set(["s-1", "s-2"]);
   return logSearchRoutes({
     logs,
+    events: { events: async (search) => eventsOf(search) },
     streams: createStreams(),
     scopes: {
       visible: () => () => own,
@@ -203,6 +232,50 @@ describe("GET /api/logs/:id/context", () => {
     expect(around("4")).rejects.toThrow("there is no such entry");
     expect(around("77")).rejects.toThrow("there is no such entry");
     expect(around("x")).rejects.toThrow("there is no such entry");
+  });
+});
+
+describe("marks", () => {
+  const marksIn = async (query: Record<string, string>) => {
+    const page = (await (await get("/api/logs", { ...query, marks: "true" })).json()) as SearchPage;
+    return { ...page, ids: page.marks?.map(({ id }) => id) };
+  };
+
+  test("are what happened in the stretch of an answer; each is on one page, in either order", async () => {
+    for (const order of ["newest", "oldest"]) {
+      const seen: string[] = [];
+      let cursor: string | null | undefined;
+      do {
+        const page = await marksIn({ order, limit: "1", ...(typeof cursor === "string" ? { cursor } : {}) });
+        seen.push(...(page.ids ?? []));
+        ({ cursor } = page);
+      } while (cursor !== null);
+      expect(seen).toEqual(order === "newest" ? ["4", "3", "2", "1"] : ["1", "2", "3", "4"]);
+    }
+    const all = await marksIn({});
+    expect(all.marks?.[2]).toEqual({ id: "3", at: at(4), type: "script.crashed", serverId: "s-2", subject: "worker" });
+    expect(all.marksCut).toBe(false);
+  });
+
+  test("are of the servers, sources and times that are asked for", async () => {
+    expect((await marksIn({ server: "s-2" })).ids).toEqual(["3"]);
+    expect((await marksIn({ source: "api" })).ids).toEqual(["1", "2"]);
+    expect((await marksIn({ from: at(2), to: at(5) })).ids).toEqual(["2", "3"]);
+    expect((await marksIn({ q: "server:web-1 refused" })).ids).toEqual(["1", "2", "4"]);
+    expect((await marksIn({ q: "-source:api" })).ids).toEqual(["3", "4"]);
+    expect((await marksIn({ q: "refused OR source:api" })).ids).toEqual(["1", "2", "3", "4"]);
+    expect((await marksIn({ q: "source:api OR container:worker" })).ids).toEqual(["1", "2", "3"]);
+  });
+
+  test("come with a histogram, before the end of a stream, and not unless they are asked for", async () => {
+    const histogram = (await (
+      await get("/api/logs/histogram", { marks: "true", step: "1" })
+    ).json()) as HistogramAnswer;
+    expect(histogram.marks?.map(({ id }) => id)).toEqual(["2", "3"]);
+    const response = await get("/api/logs", { marks: "true" }, { accept: "application/x-ndjson" });
+    const lines = Bun.JSONL.parse(await response.text()) as SearchLine[];
+    expect(lines.slice(-2).map((line) => Object.keys(line)[0])).toEqual(["marks", "end"]);
+    expect(Object.keys(await (await get("/api/logs")).json())).not.toContain("marks");
   });
 });
 

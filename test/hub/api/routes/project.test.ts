@@ -42,6 +42,36 @@ describe("projects", () => {
     ]);
   });
 
+  test("keep logs as long as the hub does, until they have a retention of their own", async () => {
+    await using hub = await startOrganisations();
+    const admin = hub.person("north", "admin");
+    const shop = await admin.post<Project>("/api/projects", { name: "Shop" });
+    expect(shop.retention).toEqual({ days: null, bytes: null });
+    expect(shop.hubRetention).toEqual({ days: 14, bytes: 10 * 1024 ** 3 });
+    const path = `/api/projects/${shop.id}`;
+    const change = async (retention: unknown) =>
+      (await admin.call<Project>("PATCH", path, { retention })).body.retention;
+    expect(await change({ days: 30 })).toEqual({ days: 30, bytes: null });
+    expect(await change({ bytes: 2 ** 30 })).toEqual({ days: 30, bytes: 2 ** 30 });
+    expect(await change({ days: null })).toEqual({ days: null, bytes: 2 ** 30 });
+    expect(projectSchema.parse(await admin.get(path))).toMatchObject({
+      name: "Shop",
+      retention: { days: null, bytes: 2 ** 30 },
+    });
+    const [stored] = (await hub.state.projects()).filter(({ id }) => id === shop.id);
+    expect(stored?.retention).toEqual({ days: null, bytes: 2 ** 30 });
+    const { entries } = await admin.get<AuditPage>(`/api/audit?target=${shop.id}&action=project.retention-changed`);
+    expect(entries.map((one) => one.details)).toEqual([
+      { days: null, bytes: 2 ** 30, from: { days: 30, bytes: 2 ** 30 } },
+      { days: 30, bytes: 2 ** 30, from: { days: 30, bytes: null } },
+      { days: 30, bytes: null, from: { days: null, bytes: null } },
+    ]);
+    for (const wrong of [{}, { retention: { days: 0 } }, { retention: { bytes: 1000 } }, { retention: 3 }]) {
+      expect((await admin.call("PATCH", path, wrong)).status).toBe(400);
+    }
+    expect((await hub.person("north", "viewer").call("PATCH", path, { retention: { days: 1 } })).status).toBe(403);
+  });
+
   test("with servers in them are not deleted; without, their sources and enrolment tokens are dead at once", async () => {
     await using hub = await startOrganisations();
     const admin = hub.person("north", "admin");

@@ -8,6 +8,7 @@ const project = (id: string, organizationId: string | null, name = id): ProjectV
   organizationId,
   name,
   createdAtMs: 0,
+  retention: { days: null, bytes: null },
 });
 const server = (id: string, projectId: string): ServerView => ({
   id,

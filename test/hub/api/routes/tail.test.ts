@@ -2,9 +2,7 @@ import { connect } from "node:net";
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import type { Server, SkippedLines, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
-import { createLogFeed, maxLag } from "#src/hub/api/routes/log-feed.ts";
-import type { Logs } from "#src/hub/api/ports.ts";
+import type { Server, StoredEntry, StoredEvent } from "#src/protocol/api.ts";
 import { type Sent, type TestHub, crash, entries, entry, readEvents, startHub } from "#test/hub/kit/hub.ts";
 import { until } from "#test/kit/wait.ts";
 
@@ -151,34 +149,6 @@ describe("the live tail", () => {
     const stopped = hub.hub.stop();
     for (const response of responses) expect(await response.text()).toStartWith(":");
     await stopped;
-  });
-});
-
-describe("a tail that is too far behind", () => {
-  const logsAt = (head: number): Logs =>
-    ({
-      head: () => head,
-      onAppend: () => () => undefined,
-      after: (position: number) => ({
-        entries: [{ ...entry(position + 1), id: String(position + 1), serverId: "s" }],
-        position: position + 1,
-      }),
-    }) as unknown as Logs;
-
-  test("is taken forward and told what it missed", () => {
-    const feed = createLogFeed(logsAt(maxLag + 5000), { visible: () => null }, 10);
-    expect(feed.next()).toContain("event: ready");
-    const skipped = feed.next() ?? "";
-    expect(skipped).toContain("event: skipped");
-    const missed = JSON.parse(/data: (.*)/.exec(skipped)?.[1] ?? "") as SkippedLines;
-    expect(missed).toEqual({ lines: maxLag + 3990, from: "11", to: String(maxLag + 4000) });
-    expect(feed.next()).toStartWith(`id: ${maxLag + 4001}\nevent: log\n`);
-  });
-
-  test("is left alone while a burst is within bounds", () => {
-    const feed = createLogFeed(logsAt(maxLag), { visible: () => null }, 0);
-    feed.next();
-    expect(feed.next()).toStartWith("id: 1\nevent: log\n");
   });
 });
 

@@ -130,13 +130,17 @@ describe("blocks", () => {
     await blocks.store.compact();
     const whole = blocks.store.sizes().bytes;
     expect(
-      await blocks.store.prune((server) => (server === "short" ? start - 3 * day : start - 8 * day), Infinity),
+      await blocks.store.prune({
+        since: (server) => (server === "short" ? start - 3 * day : start - 8 * day),
+        shares: [],
+        bytes: Infinity,
+      }),
     ).toBe(9000);
     const aged = await exported(blocks.store);
     expect(aged.filter((one) => one.serverId === "short").length).toBe(3000);
     expect(aged.filter((one) => one.serverId === "long").length).toBe(8000);
     const half = whole / 4;
-    await blocks.store.prune(-Infinity, half);
+    await blocks.store.prune({ since: () => -Infinity, shares: [], bytes: half });
     const { bytes, lines } = blocks.store.sizes();
     expect(bytes).toBeLessThanOrEqual(half);
     const left = await exported(blocks.store);

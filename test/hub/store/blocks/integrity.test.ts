@@ -1,12 +1,13 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { openLogStore } from "#src/hub/store/logs.ts";
-import { openBlocks } from "#src/hub/store/blocks/blocks.ts";
+import { type Blocks, openBlocks } from "#src/hub/store/blocks/blocks.ts";
+import type { Checked } from "#src/hub/store/log-port.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+import { makeOldStore } from "./old-store.ts";
 import { append, arrived, everything, exported, openTestBlocks } from "./open.ts";
 
 setDefaultTimeout(60_000);
@@ -25,8 +26,8 @@ const lines = (from: number, count: number, source = "api"): LogEntry[] =>
     ...(i % 3 === 0 ? { fields: { user: `u${i}` } } : {}),
   }));
 
-async function problems(store: { check(): AsyncIterable<{ block: string; problem: string | null }> }) {
-  const found: { block: string; problem: string | null }[] = [];
+async function problems(store: Pick<Blocks, "check">) {
+  const found: Checked[] = [];
   for await (const one of store.check()) if (one.problem !== null) found.push(one);
   return found;
 }
@@ -115,7 +116,12 @@ describe("a damaged block", () => {
       expect(opened.filter((one) => one === "failed").length).toBe(2);
     }
     expect((await problems(blocks.store)).length).toBe(2);
-    expect(await blocks.store.repair()).toEqual({ blocks: 2, lines: 1010 });
+    const repaired = await blocks.store.repair();
+    expect(repaired).toMatchObject({ mended: 0, blocks: 2, lines: 1010, senders: 0 });
+    expect(repaired.lost).toMatchObject([
+      { block: "block 2", serverId: "s2", sources: ["api"], lines: 1000, firstMs: start, lastMs: start + 999_000 },
+      { serverId: "s4", sources: ["api"], lines: 10, firstMs: start, lastMs: start + 9000 },
+    ]);
     expect(await problems(blocks.store)).toEqual([]);
     const left = await exported(blocks.store);
     expect(
@@ -126,27 +132,62 @@ describe("a damaged block", () => {
     expect(
       database.query<{ n: number }, []>("SELECT count(*) AS n FROM quarantine WHERE body IS NOT NULL").get()?.n,
     ).toBe(2);
-    expect(arrived(blocks.store, 100).length).toBe(2010);
+    expect(arrived(blocks.store).length).toBe(2010);
+  });
+});
+
+describe("a block whose figures or filters are damaged", () => {
+  const damages = [
+    ["words", "UPDATE block_words SET filter = substr(filter, 1, 100) || x'5a' || substr(filter, 102) WHERE block = 1"],
+    ["numbers", "UPDATE block_numbers SET filter = x'00' || substr(filter, 2) WHERE block = 1"],
+    ["counts", "UPDATE blocks SET counts = substr(counts, 1, 3) || x'7f' || substr(counts, 5) WHERE id = 1"],
+    ["times", "UPDATE blocks SET last_ms = last_ms + 1000000 WHERE id = 1"],
+    ["levels", "UPDATE blocks SET levels = 31 WHERE id = 1"],
+    ["sources", "DELETE FROM block_sources WHERE block = 1"],
+    ["their checksum", "UPDATE blocks SET crc = crc + 1 WHERE id = 1"],
+  ] as const;
+  for (const [what, text] of damages) {
+    test(`(${what}) is made anew by repair, and nothing is lost`, async () => {
+      await using blocks = await openTestBlocks(() => start);
+      for (const server of ["s1", "s2"]) await append(blocks.store, server, lines(0, 1500));
+      await blocks.store.compact();
+      const before = await exported(blocks.store);
+      using database = new Database(blocks.store.file);
+      expect(database.run(text).changes).toBe(1);
+      expect((await problems(blocks.store)).map(({ block }) => block)).toEqual(["block 1"]);
+      expect(await blocks.store.repair()).toEqual({ mended: 1, blocks: 0, lines: 0, senders: 0, lost: [] });
+      expect(await problems(blocks.store)).toEqual([]);
+      expect(await exported(blocks.store)).toEqual(before);
+    });
+  }
+
+  test("(whose it is) goes back to whom it belongs, and to nobody else", async () => {
+    await using blocks = await openTestBlocks(() => start);
+    for (const server of ["s1", "s2"]) await append(blocks.store, server, lines(0, 1500));
+    await blocks.store.compact();
+    const before = await exported(blocks.store);
+    using database = new Database(blocks.store.file);
+    database.run("UPDATE blocks SET origin = 2 WHERE id = 1");
+    expect(await blocks.store.repair()).toMatchObject({ mended: 1, blocks: 0 });
+    expect(await exported(blocks.store)).toEqual(before);
+    database.run("UPDATE origins SET name = 's9' WHERE name = 's1'");
+    await blocks.reopen();
+    expect(await blocks.store.repair()).toMatchObject({ mended: 1, blocks: 0 });
+    expect(await exported(blocks.store)).toEqual(before);
+    database.run("UPDATE origins SET name = 's7' WHERE name = 's1'");
+    database.run("UPDATE senders SET server = 's8' WHERE server = 's1'");
+    await blocks.reopen();
+    expect(await blocks.store.repair()).toMatchObject({ mended: 0, blocks: 1, lines: 1500 });
+    expect((await exported(blocks.store)).every((one) => one.serverId === "s2")).toBe(true);
   });
 });
 
 describe("an older log store", () => {
   test("is read as it is, and its deliveries become blocks", async () => {
     await using folder = temporaryFolder();
-    const old = await openLogStore(folder.path, systemClock);
     const sent = lines(0, 2500).map((line, i) => ({ ...line, source: i % 2 === 0 ? "api" : "web" }));
-    for (let from = 0; from < sent.length; from += 100) {
-      const entries = sent.slice(from, from + 100);
-      await old.append({
-        serverId: "s1",
-        batchId: `b${from}`,
-        entries,
-        times: Float64Array.from(entries, (one) => Date.parse(one.at)),
-        ndjson: null,
-        zstd: null,
-      });
-    }
-    old.close();
+    const deliveries = Array.from({ length: 25 }, (_, i) => sent.slice(i * 100, i * 100 + 100));
+    await makeOldStore(folder.path, "s1", deliveries);
     const failures: unknown[] = [];
     const store = await openBlocks(folder.path, systemClock, (error) => void failures.push(error));
     const expected = sent.map((line, i) => ({ ...line, id: String(i + 1), serverId: "s1" }));
@@ -155,16 +196,7 @@ describe("an older log store", () => {
     expect(await exported(store)).toEqual(expected);
     expect(store.sizes().blocks).toBe(2);
     expect([store.head(), store.lastSeq("s1")]).toEqual([2500, 2499]);
-    const entries = sent.slice(0, 100);
-    const again = {
-      serverId: "s1",
-      batchId: null,
-      entries,
-      times: Float64Array.from(entries, (one) => Date.parse(one.at)),
-      ndjson: null,
-      zstd: null,
-    };
-    expect(await store.append(again)).toEqual({ accepted: 0, duplicates: 100 });
+    expect(await append(store, "s1", sent.slice(0, 100))).toEqual({ accepted: 0, duplicates: 100 });
     expect(failures).toEqual([]);
     store.close();
   });

@@ -6,7 +6,10 @@ import type { PieceLimits } from "#src/hub/store/blocks/reader-port.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { parseInstant } from "#src/lib/instant.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
+import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
+import { entriesOf } from "#test/hub/kit/columns.ts";
+import { delivery } from "#test/hub/kit/delivery.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 
 export const everything: PieceLimits = {
@@ -68,8 +71,7 @@ export async function append(
   entries: readonly LogEntry[],
   batchId: string | null = null,
 ) {
-  const times = Float64Array.from(entries, (entry) => parseInstant(entry.at));
-  return await store.append({ serverId, batchId, entries, times, ndjson: null, zstd: null });
+  return await store.append(delivery(serverId, entries, batchId));
 }
 
 /** Everything by time, as `export` gives it. */
@@ -79,15 +81,27 @@ export async function exported(store: Blocks, limits: PieceLimits = everything):
   return all;
 }
 
-/** Everything in order of arrival, in steps. */
-export function arrived(store: Blocks, step: number): StoredEntry[] {
+/** Entries as a follower is given them. */
+export function arrivedEntries({ serverId, firstPosition, columns }: Arrived): StoredEntry[] {
+  return entriesOf(columns).map((entry, i) => ({ ...entry, id: String(firstPosition + i), serverId }));
+}
+
+/** Everything in order of arrival, as a follower reads it. */
+export async function followed(store: Blocks, position = 0, upTo = store.head()): Promise<StoredEntry[]> {
   const all: StoredEntry[] = [];
-  for (let position = 0; ;) {
-    const next = store.after(position, step);
-    all.push(...next.entries);
-    if (next.entries.length === 0 && next.position >= store.head()) return all;
-    position = next.position;
+  for await (const arrived of store.arrivalsAfter(position, upTo)) all.push(...arrivedEntries(arrived));
+  return all;
+}
+
+/** Everything in order of arrival, as its pieces have it. */
+export function arrived({ reader }: Blocks): StoredEntry[] {
+  using snapshot = reader.snapshot();
+  const all: StoredEntry[] = [];
+  for (const piece of snapshot.pieces(everything, "oldest")) {
+    const columns = snapshot.open(piece);
+    for (let i = 0; i < columns.count; i++) all.push(columns.entry(i));
   }
+  return all.toSorted((a, b) => Number(a.id) - Number(b.id));
 }
 
 export const byTime = (entries: readonly StoredEntry[]): StoredEntry[] =>

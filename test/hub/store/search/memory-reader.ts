@@ -91,6 +91,7 @@ function columnsOf({ kind, lines }: PieceOfLines, id: number): Columns {
     message: (line) => text.toString("utf8", offsets[line], (offsets[line + 1] ?? 1) - 1),
     fieldsText: (line) => (entries[line]?.fields === undefined ? "" : JSON.stringify(entries[line].fields)),
     entry: (line) => found(entries[line]),
+    [Symbol.dispose]() {},
   };
 }
 

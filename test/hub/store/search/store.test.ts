@@ -12,6 +12,7 @@ import type { StoredEntry } from "#src/protocol/api.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
 import { selectorOf } from "#src/protocol/query-match.ts";
 import type { LogSelection, Query } from "#src/protocol/query.ts";
+import { delivery } from "#test/hub/kit/delivery.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
 import { lines, selections } from "./arbitrary.ts";
@@ -44,9 +45,7 @@ async function openStore() {
 }
 
 async function append(store: BlockStore, serverId: string, entries: readonly LogEntry[]): Promise<void> {
-  const times = Float64Array.from(entries, ({ at }) => Date.parse(at));
-  const ndjson = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-  await store.append({ serverId, batchId: null, entries, times, ndjson, zstd: null });
+  await store.append(delivery(serverId, entries));
 }
 
 const plain = (seq: number, message: string, more: Partial<LogEntry> = {}): LogEntry => ({

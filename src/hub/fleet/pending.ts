@@ -1,0 +1,53 @@
+/**
+ * A second agent token for a server, while it is being brought to its host: both are good until one is settled on, so
+ * that an agent that could not be replaced goes on with the old one.
+ */
+import type { FleetStore, Tokens } from "./port.ts";
+
+type Pending = { readonly digest: Uint8Array; usedAtMs: number | null };
+
+export type PendingTokens = {
+  readonly open: () => Promise<void>;
+  /** A new one, in place of one that is pending; durable when it resolves. */
+  readonly offer: (id: string) => Promise<string>;
+  /** Whether this is the server's pending token. */
+  readonly is: (id: string, token: string) => boolean;
+  /** The same, and notes its use. */
+  readonly matches: (id: string, token: string) => boolean;
+  readonly get: (id: string) => Readonly<Pending> | undefined;
+  /** No longer good, at once; durable when it resolves. */
+  readonly drop: (id: string) => Promise<void>;
+};
+
+export function createPendingTokens(
+  store: Pick<FleetStore, "pendingTokens" | "putPendingToken">,
+  tokens: Tokens,
+  now: () => number,
+): PendingTokens {
+  const all = new Map<string, Pending>();
+  const find = (id: string, token: string) => {
+    const pending = all.get(id);
+    return pending !== undefined && tokens.matches(token, pending.digest) ? pending : undefined;
+  };
+  return {
+    async open() {
+      for (const { serverId, digest } of await store.pendingTokens()) all.set(serverId, { digest, usedAtMs: null });
+    },
+    async offer(id) {
+      const { token, digest } = tokens.create();
+      await store.putPendingToken(id, digest);
+      all.set(id, { digest, usedAtMs: null });
+      return token;
+    },
+    is: (id, token) => find(id, token) !== undefined,
+    matches(id, token) {
+      const pending = find(id, token);
+      if (pending !== undefined) pending.usedAtMs = now();
+      return pending !== undefined;
+    },
+    get: (id) => all.get(id),
+    async drop(id) {
+      if (all.delete(id)) await store.putPendingToken(id, null);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/** SSH plugged together: how servers are reached, and the jobs that put agents on them. */
+import { join } from "node:path";
+
+import type { Clock } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
+import { version } from "#src/protocol/version.ts";
+import type { Rooms } from "./rooms.ts";
+import { checkAccess } from "./ssh/access-check.ts";
+import { createSshAccess } from "./ssh/access.ts";
+import { openSession, readHostKey } from "./ssh/connection.ts";
+import type { HubAddress } from "./ssh/deploy/address.ts";
+import { createDeployPlan, deploySteps } from "./ssh/deploy/deploy.ts";
+import { lookAtHost } from "./ssh/deploy/facts.ts";
+import { createPrograms, ownProgram } from "./ssh/deploy/program.ts";
+import { createReported } from "./ssh/deploy/reported.ts";
+import { createUninstallPlan, uninstallSteps } from "./ssh/deploy/uninstall.ts";
+import { createHubKeys } from "./ssh/hub-key.ts";
+import { createJobs } from "./ssh/jobs.ts";
+
+export type Provision = Awaited<ReturnType<typeof openProvision>>;
+
+export type ProvisionWorld = {
+  readonly rooms: Pick<Rooms, "state" | "servers" | "projects" | "sshVault">;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly warn: (message: string) => void;
+  /** where agents reach this hub; asked when one is deployed */
+  readonly hub: () => HubAddress;
+};
+
+/** Reads what is kept. Jobs that an earlier life of the hub has left go on after `jobs.open()`. */
+export async function openProvision({ rooms, dataDir, clock, warn, hub }: ProvisionWorld) {
+  const { state, servers, projects, sshVault: vault } = rooms;
+  const now = () => clock.now();
+  const organizationOf = (serverId: string): string | undefined => {
+    const projectId = servers.get(serverId)?.projectId;
+    return projectId === undefined ? undefined : (projects.get(projectId)?.organizationId ?? undefined);
+  };
+  const keys = createHubKeys(state, vault, now);
+  const access = createSshAccess({ store: state, vault, keys, organizationOf, now });
+  await access.open();
+  const programs = createPrograms({ ...ownProgram(), releaseDir: join(dataDir, "releases") });
+  const tokens = { ...servers, reported: createReported(servers, clock) };
+  const deploy = { targets: access, openSession, tokens, programs, hub, version, now };
+  const uninstall = { targets: access, openSession, revoke: (id: string) => servers.revoke(id) };
+  const jobs = createJobs({
+    store: state,
+    clock,
+    warn,
+    plan: {
+      deploy: (job) => createDeployPlan(deploy, job),
+      uninstall: (job) => createUninstallPlan(uninstall, job),
+    },
+    stepNames: { deploy: deploySteps, uninstall: uninstallSteps },
+  });
+  const cancel = servers.onChange((id) => {
+    if (servers.get(id) !== undefined) return;
+    access.forget(id);
+    jobs.forget(id);
+  });
+  return {
+    access,
+    keys,
+    jobs,
+    check: (serverId: string, approve: Parameters<typeof checkAccess>[2]) =>
+      checkAccess({ access, openSession, readHostKey, look: lookAtHost }, serverId, approve),
+    /** Takes up what an earlier life has left, once the hub can be reached by agents. */
+    start: () => keep(jobs.open(), (error) => warn(`jobs of before could not be taken up: ${reasonOf(error)}`)),
+    async close(): Promise<void> {
+      cancel();
+      await jobs.close();
+    },
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * How servers are reached over SSH: what people said, kept and in memory; the secrets of it sealed. Host keys are approved
+ * by a person, and nothing secret goes to a host before, or to one that shows another key later.
+ */
+import { timestamp } from "#src/lib/clock.ts";
+import { Fault } from "#src/protocol/fault.ts";
+import { check } from "#src/protocol/schema.ts";
+import { type SshDetails, type SshHopRequest, type SshRequest, sshDetails } from "#src/protocol/ssh.ts";
+import { type Secret, type Secrets, keepable, noSecrets, openSecrets, sealSecrets } from "./access-secrets.ts";
+import type { HubKeys, Sealing } from "./hub-key.ts";
+import type { SshCredentials, SshHop, SshTarget, SshTargets } from "./port.ts";
+
+export type AccessStore = {
+  sshRows(): Promise<readonly { readonly serverId: string; readonly body: string; readonly sealed: string }[]>;
+  putSsh(row: { readonly serverId: string; readonly body: string; readonly sealed: string }): Promise<void>;
+  deleteSsh(serverId: string): Promise<void>;
+};
+
+export type AccessWorld = {
+  readonly store: AccessStore;
+  readonly vault: Sealing;
+  readonly keys: HubKeys;
+  /** whose key signs in to a server; undefined: there is no such server */
+  readonly organizationOf: (serverId: string) => string | undefined;
+  readonly now: () => number;
+};
+
+/** Which of two hops is meant. */
+export type HopName = "host" | "jump";
+
+export type SshAccess = SshTargets & {
+  open(): Promise<void>;
+  /** What may be shown; null: there are none. */
+  details(serverId: string): Promise<SshDetails | null>;
+  /** Whether `put` could keep them for a new server. @throws {Fault} `invalid`: a key that can't be read, no password */
+  examine(request: SshRequest): void;
+  /** Rejects with a Fault `invalid`: a key that can't be read, or credentials that were kept for another host. */
+  put(serverId: string, request: SshRequest): Promise<SshDetails>;
+  /** Forgets them, secrets too. False: there were none. */
+  remove(serverId: string): Promise<boolean>;
+  /** The host key of one hop is approved. Rejects with a Fault `conflict` when the details were changed meanwhile. */
+  approve(serverId: string, hop: HopName, at: Pick<SshHop, "host" | "port">, hostKey: string): Promise<void>;
+  /** A server is gone, and its details with it. */
+  forget(serverId: string): void;
+};
+
+type Hop = NonNullable<SshDetails["jump"]>;
+type Entry = { readonly details: SshDetails; readonly sealed: string };
+
+export function createSshAccess({ store, vault, keys, organizationOf, now }: AccessWorld): SshAccess {
+  const all = new Map<string, Entry>();
+  const listeners = new Set<(serverId: string) => void>();
+
+  async function keep(serverId: string, details: SshDetails, sealed: string): Promise<void> {
+    await store.putSsh({ serverId, body: JSON.stringify(details), sealed });
+    all.set(serverId, { details, sealed });
+    for (const listener of listeners) listener(serverId);
+  }
+
+  function ownerOf(serverId: string): string {
+    const organization = organizationOf(serverId);
+    if (organization === undefined) throw new Fault("not-found", "there is no such server");
+    return organization;
+  }
+
+  async function shown(serverId: string, details: SshDetails): Promise<SshDetails> {
+    const own = await keys.publicKey(ownerOf(serverId));
+    const withKey = <T extends Hop>(hop: T): T => (hop.auth === "hub-key" ? { ...hop, publicKey: own } : hop);
+    return { ...withKey(details), jump: details.jump && withKey(details.jump) };
+  }
+
+  async function credentialsOf(serverId: string, secret: Secret): Promise<SshCredentials> {
+    if (secret === null) {
+      return { kind: "key", privateKey: await keys.privateKey(ownerOf(serverId)), passphrase: null };
+    }
+    return "password" in secret ? { kind: "password", ...secret } : { kind: "key", ...secret };
+  }
+
+  async function hopOf(serverId: string, { host, port, user, hostKey }: Hop, secret: Secret): Promise<SshHop> {
+    return { host, port, user, hostKey, credentials: await credentialsOf(serverId, secret) };
+  }
+
+  return {
+    async open() {
+      for (const { serverId, body, sealed } of await store.sshRows()) {
+        all.set(serverId, { details: check(sshDetails, JSON.parse(body), "SSH details in the store"), sealed });
+      }
+    },
+    ids: () => [...all.keys()],
+    has: (serverId) => all.has(serverId),
+    async targetOf(serverId): Promise<SshTarget | null> {
+      const entry = all.get(serverId);
+      if (entry === undefined) return null;
+      const { sudo, jump, ...host } = entry.details;
+      const { login, sudoPassword, jump: jumpSecret } = await openSecrets(vault, serverId, entry.sealed);
+      return {
+        ...(await hopOf(serverId, host, login)),
+        sudo,
+        sudoPassword,
+        jump: jump === null ? null : await hopOf(serverId, jump, jumpSecret),
+      };
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    async details(serverId) {
+      const entry = all.get(serverId);
+      return entry === undefined ? null : await shown(serverId, entry.details);
+    },
+    examine({ sudo, sudoPassword, jump, ...request }) {
+      const { details } = merged(request, null, null, "");
+      if (jump !== null) merged(jump, null, null, "jump.");
+      if (sudo === "with-password" && sudoPassword === undefined && details.auth !== "password") throw noSudoPassword();
+    },
+    async put(serverId, { sudo, sudoPassword, jump, ...request }) {
+      ownerOf(serverId);
+      const before = all.get(serverId);
+      const kept = before === undefined ? noSecrets : await openSecrets(vault, serverId, before.sealed);
+      const host = merged(request, before?.details ?? null, kept.login, "");
+      const hop = jump === null ? null : merged(jump, before?.details.jump ?? null, kept.jump, "jump.");
+      const sameLogin = before !== undefined && isSame(request, before.details);
+      const secrets: Secrets = {
+        login: host.secret,
+        sudoPassword: sudo === "with-password" ? (sudoPassword ?? (sameLogin ? kept.sudoPassword : null)) : null,
+        jump: hop?.secret ?? null,
+      };
+      if (sudo === "with-password" && secrets.sudoPassword === null && host.details.auth !== "password") {
+        throw noSudoPassword();
+      }
+      const details = { ...host.details, sudo, jump: hop?.details ?? null, updatedAt: timestamp(now()) };
+      await keep(serverId, details, await sealSecrets(vault, serverId, secrets));
+      return await shown(serverId, details);
+    },
+    async remove(serverId) {
+      if (!all.has(serverId)) return false;
+      await store.deleteSsh(serverId);
+      all.delete(serverId);
+      for (const listener of listeners) listener(serverId);
+      return true;
+    },
+    async approve(serverId, hop, at, hostKey) {
+      const entry = all.get(serverId);
+      const found = hop === "host" ? entry?.details : entry?.details.jump;
+      if (entry === undefined || found == null || found.host !== at.host || found.port !== at.port) {
+        throw new Fault("conflict", "the SSH details were changed meanwhile", { hint: "Check them again" });
+      }
+      const { details, sealed } = entry;
+      const { jump } = details;
+      const next = hop === "host" ? { ...details, hostKey } : { ...details, jump: jump && { ...jump, hostKey } };
+      await keep(serverId, next, sealed);
+    },
+    forget(serverId) {
+      if (!all.delete(serverId)) return;
+      for (const listener of listeners) listener(serverId);
+    },
+  };
+}
+
+const noSudoPassword = () =>
+  new Fault("invalid", "sudoPassword is missing: there is no login password to use", {
+    hint: "Give sudoPassword, or sudo without-password (NOPASSWD in sudoers)",
+  });
+
+const isSame = (one: Pick<SshHop, "host" | "port" | "user">, other: Pick<SshHop, "host" | "port" | "user">): boolean =>
+  one.host === other.host && one.port === other.port && one.user === other.user;
+
+/**
+ * A hop as asked for, with what was kept where nothing is said. Kept credentials stay with the host, port and user that
+ * they were given for: whoever may change the details must not be able to have them sent elsewhere.
+ */
+function merged(
+  { host, port, user, auth, hostKey }: SshHopRequest,
+  before: Hop | null,
+  kept: Secret,
+  path: string,
+): { readonly details: Hop; readonly secret: Secret } {
+  const samePlace = before !== null && before.host === host && before.port === port;
+  const key = hostKey ?? (samePlace ? before.hostKey : null);
+  if (auth === undefined && before !== null) {
+    if (!isSame({ host, port, user }, before) && before.auth !== "hub-key") {
+      throw new Fault(
+        "invalid",
+        `${path}auth is missing: what is kept is for ${before.user}@${before.host}:${before.port}`,
+        {
+          hint: "Give the credentials for the new address",
+        },
+      );
+    }
+    return { details: { ...before, host, port, user, hostKey: key }, secret: kept };
+  }
+  const wanted = auth ?? ({ kind: "hub-key" } as const);
+  const { secret, publicKey } = keepable(wanted);
+  return { details: { host, port, user, auth: wanted.kind, publicKey, hostKey: key }, secret };
+}

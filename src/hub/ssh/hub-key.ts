@@ -1,0 +1,47 @@
+/**
+ * The hub's own key pairs: one for each organization, so that none can sign in to a host that let another in. Made when
+ * first asked for, the private half sealed. Whoever pastes the public half into a host's authorized_keys lets the hub in
+ * without giving it a key of theirs.
+ */
+import { utils } from "ssh2";
+
+import { publicKeyOf } from "./keys.ts";
+
+/** Seals secrets, see auth/vault.ts; `context` says what one is for. */
+export type Sealing = {
+  seal(text: string, context: string): Promise<string>;
+  open(sealed: string, context: string): Promise<string>;
+};
+
+export type HubKeyStore = {
+  /** The sealed private key; undefined: none was made yet. */
+  hubKey(organizationId: string): Promise<string | undefined>;
+  /** Keeps the first one that is put. */
+  putHubKey(organizationId: string, sealed: string, createdAtMs: number): Promise<void>;
+};
+
+export type HubKeys = {
+  /** As it stands in authorized_keys, with a comment. */
+  publicKey(organizationId: string): Promise<string>;
+  privateKey(organizationId: string): Promise<string>;
+};
+
+const comment = "orion-hub";
+
+export function createHubKeys(store: HubKeyStore, vault: Sealing, now: () => number): HubKeys {
+  async function privateKey(organizationId: string): Promise<string> {
+    const context = `ssh hub key ${organizationId}`;
+    const kept = await store.hubKey(organizationId);
+    if (kept !== undefined) return await vault.open(kept, context);
+    const made = utils.generateKeyPairSync("ed25519", { comment }).private;
+    await store.putHubKey(organizationId, await vault.seal(made, context), now());
+    // what is kept counts: another request may have made one in the same moment
+    const first = await store.hubKey(organizationId);
+    return first === undefined ? made : await vault.open(first, context);
+  }
+
+  return {
+    privateKey,
+    publicKey: async (organizationId) => `${publicKeyOf(await privateKey(organizationId), null)} ${comment}`,
+  };
+}

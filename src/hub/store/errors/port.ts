@@ -1,0 +1,58 @@
+/** What the hub asks of its storage of error groups. */
+import type {
+  Breakdown,
+  CrashRow,
+  CrashSummary,
+  ErrorWrites,
+  GroupMap,
+  GroupQuery,
+  GroupRow,
+  PruneLimits,
+  RegroupPlan,
+  SampleRow,
+  TemplateRow,
+  VariantRow,
+} from "#src/protocol/error-rows.ts";
+
+export type ErrorStore = {
+  /** What `write` was given last. */
+  resume(): string | null;
+  templates(): readonly TemplateRow[];
+  /** The next ids to give. */
+  nextIds(): { readonly group: number; readonly variant: number };
+  /** The variant, if it is known, and the group that it, or its fingerprint, belongs to. */
+  find(fingerprint: string, variant: string): { readonly group: GroupRow; readonly variant: VariantRow | null } | null;
+  group(fingerprint: string): GroupRow | null;
+  groupById(id: number): GroupRow | null;
+  variantsOf(group: number): readonly VariantRow[];
+  /** Variants of a fingerprint, whichever groups they are in. */
+  countVariants(fingerprint: string): number;
+  /** Fingerprints that lead to a group, its own left out. */
+  mergedInto(group: GroupRow): readonly string[];
+  firstSeen(project: string, release: string): number | null;
+  /** Throws when it can't, and has written nothing then. */
+  write(writes: ErrorWrites): void;
+  list(query: GroupQuery): { readonly groups: readonly GroupRow[]; readonly cursor: string | null };
+  breakdowns(groups: readonly number[]): ReadonlyMap<number, Breakdown>;
+  samples(group: number, before: number | null, limit: number): readonly SampleRow[];
+  sample(id: number): SampleRow | null;
+  crashes(group: number, limit: number): readonly CrashRow[];
+  crashSummary(group: number): readonly CrashSummary[];
+  /** Of events, by position: the fingerprint of the group that each belongs to. */
+  fingerprintsOfCrashes(events: readonly number[]): ReadonlyMap<number, string>;
+  /** Groups that are ignored until a time that has come. */
+  dueGroups(nowMs: number): readonly GroupRow[];
+  /** Gives all of a group to another one; its own row goes. */
+  merge(from: number, into: GroupRow): void;
+  /** Gives a variant with its counts, samples and crashes to a group that is made by it. */
+  split(variant: VariantRow, from: GroupRow, made: GroupRow): void;
+  prune(limits: PruneLimits): { readonly samples: number; readonly groups: number };
+  /** Variants of samples, by the position of the sample. */
+  samplePlaces(): ReadonlyMap<number, number>;
+  /** Everything but counts, samples and crashes. */
+  map(): GroupMap;
+  /** Puts what was grouped anew in the place of what is here; see the plan. */
+  takeOver(plan: RegroupPlan): void;
+  sizes(): { readonly groups: number; readonly samples: number };
+  close(): void;
+};

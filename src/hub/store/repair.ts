@@ -1,0 +1,123 @@
+/** Mending the databases of a hub that does not run. */
+import { Database } from "bun:sqlite";
+import { existsSync, renameSync } from "node:fs";
+import { join } from "node:path";
+
+import { type Clock, timestamp } from "#src/lib/clock.ts";
+import { removeIfThere, syncFolder } from "#src/lib/files.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
+import { withSideFiles } from "./backup-manifest.ts";
+import { openBlocks } from "./blocks/blocks.ts";
+import { type Salvaged, salvage } from "./blocks/salvage.ts";
+import { databasesIn, isDamage, ownMigrations, structureProblems } from "./check.ts";
+import { headerProblem, mendHeader } from "./header.ts";
+import { lockFolder } from "./lock.ts";
+import type { Repaired } from "./log-port.ts";
+import { giveToOwner } from "./replacement.ts";
+import { mendSchema, schemaProblems } from "./schema-check.ts";
+
+/** What became of a database whose structure was damaged. */
+export type StructureRepair = {
+  readonly file: string;
+  /**
+   * rewritten: its header or schema was written again; reindexed: indexes were made anew; rebuilt: all that could be read
+   * is in a new file; broken: nothing helped
+   */
+  readonly outcome: "rewritten" | "reindexed" | "rebuilt" | "broken";
+  /** what was wrong, in SQLite's words; of `broken`: what still is */
+  readonly problems: readonly string[];
+  /** where the damaged file is now; null: it is the one that was mended */
+  readonly aside: string | null;
+  /** of a rebuilt log: what of it is in the new file, and what is not */
+  readonly salvaged: Salvaged | null;
+};
+
+/** `logs`: what became of the log's blocks; null: there is no log, or it can't be read. */
+type Migrations = NonNullable<(typeof ownMigrations)[string]>;
+
+export type DataRepair = { readonly structure: readonly StructureRepair[]; readonly logs: Repaired | null };
+
+/**
+ * Mends what can be mended in `dataDir`. What can't be read any more is told, and kept aside in a file or in the log's
+ * table `quarantine`. Rejects with a Fault: `conflict` when a hub runs there, `unavailable` when the disk is full.
+ */
+export async function repairData(dataDir: string, clock: Clock): Promise<DataRepair> {
+  const unlock = lockFolder(dataDir);
+  try {
+    const structure: StructureRepair[] = [];
+    for (const file of databasesIn(dataDir)) {
+      const mended = await mendStructure(dataDir, file, clock);
+      if (mended !== null) structure.push(mended);
+    }
+    const broken = structure.some(({ file, outcome }) => file === "logs.db" && outcome === "broken");
+    if (broken || !databasesIn(dataDir).includes("logs.db")) return { structure, logs: null };
+    const failures: unknown[] = [];
+    const blocks = await openBlocks(dataDir, clock, (error) => void failures.push(error));
+    try {
+      return { structure, logs: await blocks.repair() };
+    } finally {
+      blocks.close();
+    }
+  } finally {
+    for (const file of databasesIn(dataDir)) giveToOwner(dataDir, join(dataDir, file));
+    unlock();
+  }
+}
+
+async function mendStructure(dataDir: string, file: string, clock: Clock): Promise<StructureRepair | null> {
+  const path = join(dataDir, file);
+  const migrations = ownMigrations[file];
+  const problems = await problemsOf(path, migrations);
+  if (problems.length === 0) return null;
+  const mended = { file, problems, aside: null, salvaged: null };
+  // what is written there is right for every database of ours, whatever else is damaged
+  mendHeader(path);
+  if (migrations !== undefined) await attempt(() => mendSchema(path, migrations));
+  if ((await problemsOf(path, migrations)).length === 0) return { ...mended, outcome: "rewritten" };
+  await attempt(async () => reindex(path));
+  const left = await problemsOf(path, migrations);
+  if (left.length === 0) return { ...mended, outcome: "reindexed" };
+  if (file !== "logs.db") return { ...mended, outcome: "broken", problems: left };
+  const rebuilt = join(dataDir, "logs.db.rebuilt");
+  for (const side of ["", "-wal", "-shm"]) removeIfThere(rebuilt + side);
+  const salvaged = await salvage(path, rebuilt, clock.now());
+  // a file of which nothing can be read any more is worth more where it is: a newer Orion may read it
+  if (salvaged.blocks === 0) return { ...mended, outcome: "broken", problems: left };
+  const aside = join(dataDir, `logs.db.damaged-${timestamp(clock.now()).replaceAll(":", "-")}`);
+  for (const part of withSideFiles(dataDir, "logs.db")) {
+    if (existsSync(part)) renameSync(part, part.replace(path, aside));
+  }
+  renameSync(rebuilt, path);
+  syncFolder(dataDir);
+  return { ...mended, outcome: "rebuilt", aside, salvaged };
+}
+
+async function problemsOf(path: string, migrations: Migrations | undefined): Promise<readonly string[]> {
+  try {
+    using database = new Database(path, { readonly: true, strict: true });
+    return [headerProblem(path) ?? [], await schemaProblems(database, migrations), structureProblems(database)].flat();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return [reasonOf(error)];
+  }
+}
+
+/** Makes all indexes anew out of their tables. */
+function reindex(path: string): void {
+  using database = new Database(path, { readwrite: true, create: false, strict: true });
+  database.run("REINDEX");
+}
+
+/** What is tried on a damaged file may fail on its damage; whether it helped is looked at afterwards. */
+async function attempt(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isDamage(error) && !isConstraint(error)) throw error;
+  }
+}
+
+/** Rows that a table has twice: its unique index can't be made. */
+function isConstraint(error: unknown): boolean {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_CONSTRAINT");
+}

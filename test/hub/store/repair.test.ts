@@ -1,0 +1,249 @@
+/** Damage anywhere in the log's file: found, and mended but for what it hit. */
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import { Database } from "bun:sqlite";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import fc from "fast-check";
+
+import { backup } from "#src/hub/store/backup.ts";
+import { openBlocks } from "#src/hub/store/blocks/blocks.ts";
+import { type Damage, checkData } from "#src/hub/store/check.ts";
+import { lockFolder } from "#src/hub/store/lock.ts";
+import { repairData } from "#src/hub/store/repair.ts";
+import { restore } from "#src/hub/store/restore.ts";
+import { openStateStore } from "#src/hub/store/state.ts";
+import { systemClock, timestamp } from "#src/lib/clock.ts";
+import type { LogEntry } from "#src/protocol/log.ts";
+import { failureOf } from "#test/kit/failure.ts";
+import { temporaryFolder } from "#test/kit/folder.ts";
+import { append, exported } from "./blocks/open.ts";
+import { makeData } from "./data.ts";
+import { server } from "./open.ts";
+
+setDefaultTimeout(120_000);
+
+const start = Date.UTC(2026, 5, 1);
+const pageBytes = 8192;
+const blockLines = 1500;
+/** Blocks whose first bytes lie on one page of the file, at most. */
+const blocksOfPage = 7;
+
+const line = (seq: number): LogEntry => ({
+  seq,
+  at: timestamp(start + seq * 1000),
+  source: seq % 2 === 0 ? "api" : "web",
+  stream: "stdout",
+  level: "info",
+  message: `GET /orders/${(seq * 7919) % 100_003} from 10.0.${seq % 256}.${(seq * 31) % 256}`,
+});
+
+/** A log of several servers, most of it in blocks. @returns its entries as text */
+async function makeLogs(folder: string): Promise<readonly string[]> {
+  mkdirSync(folder);
+  const store = await openBlocks(folder, systemClock, (error) => {
+    throw error;
+  });
+  for (const id of ["s1", "s2", "s3"]) {
+    for (let from = 0; from < blockLines * 4; from += blockLines) {
+      await append(
+        store,
+        id,
+        Array.from({ length: blockLines }, (_, i) => line(from + i)),
+      );
+      await store.compact();
+    }
+  }
+  await append(store, "s4", [line(1), line(2)]);
+  const all = (await exported(store)).map((one) => JSON.stringify(one));
+  store.close();
+  return all;
+}
+
+async function damagesOf(folder: string): Promise<Damage[]> {
+  const found: Damage[] = [];
+  for await (const step of checkData(folder)) if (step.kind === "damage") found.push(step.damage);
+  return found;
+}
+
+async function linesOf(folder: string): Promise<readonly string[]> {
+  const store = await openBlocks(folder, systemClock, () => undefined);
+  try {
+    return (await exported(store)).map((one) => JSON.stringify(one));
+  } finally {
+    store.close();
+  }
+}
+
+/** Where the root of a table or index begins. */
+function beginningOf(file: string, name: string): number {
+  using database = new Database(file, { readonly: true });
+  const root = database
+    .query<{ rootpage: number }, [string]>("SELECT rootpage FROM sqlite_master WHERE name = ?")
+    .get(name);
+  return ((root?.rootpage ?? 0) - 1) * pageBytes;
+}
+
+async function flip(file: string, offset: number, bit: number): Promise<void> {
+  await using handle = await open(file, "r+");
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, offset);
+  byte[0] = (byte[0] ?? 0) ^ (1 << bit);
+  await handle.write(byte, 0, 1, offset);
+}
+
+describe("a flipped bit in the log's file", () => {
+  const places = (size: number) =>
+    fc.oneof(
+      { weight: 3, arbitrary: fc.nat(size - 1) },
+      // what leads to everything else: the heads of pages, and the schema
+      {
+        weight: 3,
+        arbitrary: fc.tuple(fc.nat(size / pageBytes - 1), fc.nat(60)).map(([page, at]) => page * pageBytes + at),
+      },
+      { weight: 1, arbitrary: fc.nat(pageBytes - 1) },
+    );
+
+  test("is found or does no harm, and costs no more than what lies there", async () => {
+    await using folder = temporaryFolder();
+    const whole = await makeLogs(folder.at("whole"));
+    const known = new Set(whole);
+    const { size } = statSync(folder.at("whole/logs.db"));
+    const copy = folder.at("copy");
+    await fc.assert(
+      fc.asyncProperty(places(size), fc.nat(7), async (offset, bit) => {
+        rmSync(copy, { recursive: true, force: true });
+        mkdirSync(copy);
+        copyFileSync(folder.at("whole/logs.db"), `${copy}/logs.db`);
+        await flip(`${copy}/logs.db`, offset, bit);
+        if ((await damagesOf(copy)).length === 0) {
+          expect(await linesOf(copy)).toEqual(whole);
+          return;
+        }
+        const { structure, logs } = await repairData(copy, systemClock);
+        expect(structure.filter(({ outcome }) => outcome === "broken")).toEqual([]);
+        expect(await damagesOf(copy)).toEqual([]);
+        const left = await linesOf(copy);
+        expect(left.filter((one) => !known.has(one))).toEqual([]);
+        const lost = whole.length - left.length;
+        expect(lost).toBeLessThanOrEqual(blockLines * blocksOfPage);
+        if (structure.length === 0) {
+          expect(lost).toBe(logs?.lines ?? 0);
+          expect(lost).toBeLessThanOrEqual(blockLines);
+        }
+      }),
+      { numRuns: 60, interruptAfterTimeLimit: 15_000 },
+    );
+  });
+
+  test("in an index is mended, and nothing is lost", async () => {
+    await using folder = temporaryFolder();
+    const whole = await makeLogs(folder.at("data"));
+    const file = folder.at("data/logs.db");
+    const page = beginningOf(file, "blocks_by_end");
+    // the first cell of a leaf: where it is stands behind the page's head; three bytes before its first column
+    // (sqlite.org/fileformat.html, section 1.6)
+    const cell = readFileSync(file).readUInt16BE(page + 8);
+    await flip(file, page + cell + 6, 3);
+    expect((await damagesOf(folder.at("data"))).map(({ kind }) => kind)).toContain("structure");
+    const { structure } = await repairData(folder.at("data"), systemClock);
+    expect(structure).toMatchObject([{ file: "logs.db", outcome: "reindexed", aside: null }]);
+    expect(await damagesOf(folder.at("data"))).toEqual([]);
+    expect(await linesOf(folder.at("data"))).toEqual(whole);
+  });
+});
+
+describe("a log of which a page can't be followed", () => {
+  test("is made anew of all that can be read; the damaged file is kept", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const whole = await makeLogs(data);
+    const file = `${data}/logs.db`;
+    // the kind of the page: there is none like it
+    await flip(file, beginningOf(file, "block_words"), 6);
+    const { structure, logs } = await repairData(data, systemClock);
+    expect(structure).toMatchObject([
+      { file: "logs.db", outcome: "rebuilt", salvaged: { blocks: 24, unreadable: 0, lost: [] } },
+    ]);
+    expect(logs).toMatchObject({ blocks: 0, lines: 0 });
+    expect(existsSync(structure[0]?.aside ?? "")).toBe(true);
+    expect(dirname(structure[0]?.aside ?? "")).toBe(data);
+    expect(await damagesOf(data)).toEqual([]);
+    expect(await linesOf(data)).toEqual(whole);
+    const store = await openBlocks(data, systemClock, () => undefined);
+    // what was delivered is still known, and positions go on
+    expect(await append(store, "s1", [line(0), line(blockLines * 4)])).toEqual({ accepted: 1, duplicates: 1 });
+    expect(store.head()).toBe(whole.length + 1);
+    store.close();
+  });
+});
+
+describe("a check", () => {
+  test("of a sound hub finds nothing, while it is written to, and changes nothing", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 5);
+    const state = await openStateStore(folder.path, systemClock);
+    const store = await openBlocks(folder.path, systemClock, () => undefined);
+    let seq = 0;
+    const writing = (async () => {
+      for (let i = 0; i < 20; i++) {
+        await append(
+          store,
+          "s1",
+          Array.from({ length: 500 }, () => line(seq++)),
+        );
+        await state.putServer(server(`late-${i}`));
+        if (i % 5 === 0) await store.compact();
+      }
+    })();
+    for (let i = 0; i < 5; i++) expect(await damagesOf(folder.path)).toEqual([]);
+    await writing;
+    const steps: string[] = [];
+    for await (const step of checkData(folder.path)) if (step.kind === "begin") steps.push(step.file);
+    expect(steps).toEqual(["state.db", "auth.db", "logs.db"]);
+    expect(await exported(store)).toHaveLength(10_050);
+    await backup(folder.path, folder.at("hub.tar"), { clock: systemClock });
+    await restore(folder.at("hub.tar"), folder.at("restored"), { clock: systemClock, force: false });
+    expect(await damagesOf(folder.at("restored"))).toEqual([]);
+    store.close();
+    state.close();
+  });
+
+  test("tells of a database that is none, and of a block with where it is from", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 2);
+    await Bun.write(folder.at("auth.db"), "this is no database at all ".repeat(100));
+    using database = new Database(folder.at("logs.db"));
+    database.run("UPDATE chunks SET body = x'00112233' WHERE server = 'web-1'");
+    expect(await damagesOf(folder.path)).toMatchObject([
+      { kind: "structure", file: "auth.db" },
+      { kind: "block", file: "logs.db", serverId: "web-1", sources: ["api"], lines: 10, block: "delivery 11" },
+    ]);
+  });
+
+  test("of a folder without a hub's data is refused", async () => {
+    await using folder = temporaryFolder();
+    expect(await failureOf(damagesOf(folder.path))).toMatchObject({ code: "not-found" });
+  });
+});
+
+describe("a repair", () => {
+  test("of a sound hub changes nothing", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 2);
+    const before = readdirSync(folder.path);
+    const logs = { mended: 0, blocks: 0, lines: 0, senders: 0, lost: [] };
+    expect(await repairData(folder.path, systemClock)).toEqual({ structure: [], logs });
+    const after = readdirSync(folder.path).filter((name) => !/-(?:wal|shm)$|\.lock$/.test(name));
+    expect(before).toEqual(expect.arrayContaining(after));
+  });
+
+  test("is refused while a hub runs on the folder", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 1);
+    const unlock = lockFolder(folder.path);
+    expect(await failureOf(repairData(folder.path, systemClock))).toMatchObject({ code: "conflict" });
+    unlock();
+  });
+});
