@@ -39,9 +39,10 @@ let keptText: Buffer | undefined;
 
 /**
  * The entries of `plain`, one a line, in columns of their own. null: a line is none, or too long; who wants to know which
- * one reads them one by one.
+ * one reads them one by one. `onForeign` is told of a line that is not in the form that agents write: it may have said
+ * more than the columns hold.
  */
-export function scanEntries(plain: Uint8Array): LogColumns | null {
+export function scanEntries(plain: Uint8Array, onForeign: () => void = () => undefined): LogColumns | null {
   // what is no UTF-8 would have to be replaced
   if (!isUtf8(plain)) return null;
   const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
@@ -63,7 +64,10 @@ export function scanEntries(plain: Uint8Array): LogColumns | null {
     if (count === room.levels.length) room = growColumnRoom(room);
     unescaper.end = count === 0 ? 0 : (room.offsets[count] as number);
     let next = scanLine(start);
-    if (next === -1) next = parseLine(start);
+    if (next === -1) {
+      next = parseLine(start);
+      onForeign();
+    }
     if (next === -1 || next - start > maxLineBytes + 1) return null;
     start = next;
   }
@@ -162,8 +166,6 @@ export function scanEntries(plain: Uint8Array): LogColumns | null {
   }
 
   function finish(): LogColumns {
-    // what has grown for one is not kept
-    if (room.levels.length > keptLines) keptRoom = undefined;
     room.offsets[0] = 0;
     const { times, seqs, levels: ofLevels, streams: ofStreams, offsets, sourceIndex } = trimColumnRoom(room, count);
     const own = Buffer.allocUnsafeSlow(offsets[count] ?? 0);

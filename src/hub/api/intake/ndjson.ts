@@ -18,12 +18,16 @@ const newline = 10;
 
 /**
  * The entries of `plain`. Throws HttpFault 400 naming the first line that is not an entry.
- * @param zstd the same bytes compressed, kept with the batch unless an entry had to be changed
+ * @param zstd the same bytes compressed, kept with the batch if they say nothing but entries
  * @param firstLine number of the first line, where this is a part of something larger
  */
 export function readEntries(plain: Uint8Array, zstd: Uint8Array | null, firstLine = 1): EntryBatch {
-  const columns = scanEntries(plain);
-  return columns === null ? readCarefully(plain, firstLine) : { columns, zstd, bytes: plain.length };
+  // what a line says beside its entry is looked at by nobody, so that it could hold a secret: then the bytes are not kept
+  let foreign = false;
+  const columns = scanEntries(plain, () => (foreign = true));
+  return columns === null
+    ? readCarefully(plain, firstLine)
+    : { columns, zstd: foreign ? null : zstd, bytes: plain.length };
 }
 
 /** A stretch of whole lines, and the number of its first. */

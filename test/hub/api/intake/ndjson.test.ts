@@ -62,3 +62,17 @@ describe("reading entries", () => {
     expect(entriesOf(batch.columns)).toEqual(lines);
   });
 });
+
+test("the bytes of a delivery are kept only if they say nothing but entries", () => {
+  // Before, a secret in a member that no entry has lay in the store until the delivery became blocks.
+  const { seq, source, stream, level, message } = entry(1);
+  const written = { seq, at: "2026-05-01T10:00:00.000Z", source, stream, level, message };
+  const own = JSON.stringify(written);
+  const foreign = JSON.stringify({ ...written, note: "password=hunter2" });
+  const read = (line: string) => {
+    const plain = Buffer.from(`${line}\n`);
+    return readEntries(plain, Bun.zstdCompressSync(plain));
+  };
+  expect(read(own).zstd).not.toBeNull();
+  expect(read(foreign)).toMatchObject({ zstd: null, columns: { count: 1 } });
+});
