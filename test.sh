@@ -52,6 +52,7 @@ needs=(
   git:git gcc:gcc gcc:libc6-dev shellcheck:shellcheck ip:iproute2 curl:curl ps:procps busybox:busybox-static
   dockerd:docker.io docker:docker.io debootstrap:debootstrap chromium:chromium python3:python3-minimal openssl:openssl
   iptables:iptables zsh:zsh fish:fish script:bsdutils wget:wget unshare:util-linux setpriv:util-linux podman:podman
+  sshd:openssh-server ssh:openssh-client tcsh:tcsh
 )
 
 system_packages() {
@@ -192,9 +193,12 @@ step "lint" node_modules/.bin/oxlint --type-aware --deny-warnings src test scrip
 step "types" "$bun" check
 step "shell scripts" shell_scripts
 step "build" "$bun" scripts/build.ts
-step "tests" suite "$scratch/tests.log" 600 --path-ignore-patterns='test/e2e/**'
+step "tests" suite "$scratch/tests.log" 720 --path-ignore-patterns='test/e2e/**' --path-ignore-patterns='test/browser/**'
+# every page and everything on it, by two people, at two widths, in the light and in the dark
+step "pages" suite "$scratch/pages.log" 900 test/browser
 # whole hosts and the engines of the other tests have disturbed one another: one after the other
-hosts=(test/e2e/install.test.ts test/e2e/install-services.test.ts test/e2e/outlive-systemd.test.ts test/e2e/setup-systemd.test.ts)
-step "whole hosts" suite "$scratch/hosts.log" 480 "${hosts[@]}"
+hosts=(test/e2e/install.test.ts test/e2e/install-services.test.ts test/e2e/outlive-systemd.test.ts test/e2e/setup-systemd.test.ts
+  test/e2e/ssh-cuts.test.ts test/e2e/ssh-deploy.test.ts test/e2e/ssh-docker.test.ts test/e2e/ssh-polling.test.ts)
+step "whole hosts" suite "$scratch/hosts.log" 600 "${hosts[@]}"
 step "end to end" suite "$scratch/e2e.log" 840 test/e2e "${hosts[@]/#/--path-ignore-patterns=}"
 summary

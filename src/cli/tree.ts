@@ -215,6 +215,12 @@ export const tree: readonly Node[] = [
         load: async () => (await import("./commands/server/show.ts")).status,
       },
       {
+        name: "add",
+        usage: "<host>",
+        summary: "register one and put the agent on it over SSH",
+        load: async () => (await import("./commands/server/add.ts")).add,
+      },
+      {
         name: "deploy-agent",
         usage: "<server>",
         summary: "put the agent on it over SSH, or bring it to the hub's version",
@@ -319,6 +325,12 @@ export const tree: readonly Node[] = [
         usage: "<fingerprint> <into>",
         summary: "two groups that are one error",
         load: async () => (await import("./commands/errors/decide.ts")).merge,
+      },
+      {
+        name: "split",
+        usage: "<fingerprint> <sample>",
+        summary: "a group of their own for those events that are like one",
+        load: async () => (await import("./commands/errors/decide.ts")).split,
       },
     ],
   },

@@ -40,7 +40,7 @@ export type ErrorGroups = {
 export async function openErrorGroups(world: ErrorGroupsWorld): Promise<ErrorGroups> {
   const { servers, projects, clock, warn } = world;
   removeStaging(world.dataDir);
-  const store = await openErrorStore(world.dataDir);
+  const store = await openErrorStore(world.dataDir, "errors.db", world.warn);
   const groups = createErrors({
     store,
     log: world.logs,
@@ -52,6 +52,10 @@ export async function openErrorGroups(world: ErrorGroupsWorld): Promise<ErrorGro
       nameOf: (origin) => servers.get(origin)?.hostname ?? projects.source(origin)?.name ?? origin,
     },
     clock,
+    workedMs() {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    },
     warn,
   });
   groups.start();

@@ -24,7 +24,7 @@ import { createOperator } from "./operate.ts";
 import { createMending } from "./mending.ts";
 import type { HubOperator } from "./operator.ts";
 import { type Provision, openProvision } from "./provision.ts";
-import { createRedactor } from "./redaction/redaction.ts";
+import { createRedactor, overviewOf } from "./redaction/redaction.ts";
 import { createRegrouping } from "./regrouping.ts";
 import { startRetention } from "./retention.ts";
 import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
@@ -39,6 +39,7 @@ export { backup } from "./store/backup.ts";
 export { type ExportWish, exportLogs } from "./export.ts";
 export { repairHub } from "./mending.ts";
 export { checkData } from "./store/check.ts";
+export { longestCopyMs } from "./store/migration-backup.ts";
 export { restore } from "./store/restore.ts";
 export { readSenderNames } from "./store/sender-names.ts";
 
@@ -106,6 +107,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       clock,
       warn: (message) => log.warn(message),
       hub: () => ({ url: origin, guessed }),
+      tlsCert: settings.tlsCert,
     }));
     const errorGroups = (errors = await openErrorGroups({
       dataDir: settings.dataDir,
@@ -148,6 +150,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         ingest: ingest.routes,
         disk,
         hubRetention: settings.retention.logs,
+        redaction: overviewOf(settings.redaction),
         publicUrl,
       }),
       guard: createGuard(settings),
@@ -309,7 +312,7 @@ export async function operateHub(settings: HubSettings, world: HubWorld): Promis
   };
   const rooms = await openRooms(settings, world);
   const stored = storedErrorGroups(settings.dataDir, rooms, world);
-  const regrouping = createRegrouping(stored.open);
+  const regrouping = createRegrouping(() => stored.open());
   // of a hub that does not run, `repairHub` mends the files themselves
   const mending = createMending(async () => {
     throw new Fault("unavailable", "the hub does not run");

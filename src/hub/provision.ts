@@ -1,9 +1,10 @@
 /** SSH plugged together: how servers are reached, and the jobs that put agents on them. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
-import { reasonOf } from "#src/protocol/fault.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { version } from "#src/protocol/version.ts";
 import type { Rooms } from "./rooms.ts";
 import { checkAccess } from "./ssh/access-check.ts";
@@ -18,6 +19,9 @@ import { createUninstallPlan, uninstallSteps } from "./ssh/deploy/uninstall.ts";
 import { createHubKeys } from "./ssh/hub-key.ts";
 import { createJobs } from "./ssh/jobs.ts";
 
+/** Servers that are tried out at once, by people who wait for it; each may hold a connection for the better part of a minute. */
+const maxChecks = 32;
+
 export type Provision = Awaited<ReturnType<typeof openProvision>>;
 
 export type ProvisionWorld = {
@@ -27,10 +31,12 @@ export type ProvisionWorld = {
   readonly warn: (message: string) => void;
   /** where agents reach this hub; asked when one is deployed */
   readonly hub: () => HubAddress;
+  /** PEM file of the certificate that it shows there; null: it speaks no TLS itself */
+  readonly tlsCert: string | null;
 };
 
 /** Reads what is kept. Jobs that an earlier life of the hub has left go on after `jobs.open()`. */
-export async function openProvision({ rooms, dataDir, clock, warn, hub }: ProvisionWorld) {
+export async function openProvision({ rooms, dataDir, clock, warn, hub, tlsCert }: ProvisionWorld) {
   const { state, servers, projects, sshVault: vault } = rooms;
   const now = () => clock.now();
   const organizationOf = (serverId: string): string | undefined => {
@@ -41,8 +47,11 @@ export async function openProvision({ rooms, dataDir, clock, warn, hub }: Provis
   const access = createSshAccess({ store: state, vault, keys, organizationOf, now });
   await access.open();
   const programs = createPrograms({ ...ownProgram(), releaseDir: join(dataDir, "releases") });
-  const tokens = { ...servers, reported: createReported(servers, clock) };
-  const deploy = { targets: access, openSession, tokens, programs, hub, version, now };
+  // as it is now: it is renewed while the hub runs
+  const certificate = () => (tlsCert === null ? null : readFileSync(tlsCert, "utf8"));
+  const lastReport = (id: string) => servers.get(id)?.lastSeenMs ?? null;
+  const tokens = { ...servers, lastReport, reported: createReported(servers, clock) };
+  const deploy = { targets: access, openSession, tokens, programs, hub, certificate, version };
   const uninstall = { targets: access, openSession, revoke: (id: string) => servers.revoke(id) };
   const jobs = createJobs({
     store: state,
@@ -59,12 +68,24 @@ export async function openProvision({ rooms, dataDir, clock, warn, hub }: Provis
     access.forget(id);
     jobs.forget(id);
   });
+  let checking = 0;
   return {
     access,
     keys,
     jobs,
-    check: (serverId: string, approve: Parameters<typeof checkAccess>[2]) =>
-      checkAccess({ access, openSession, readHostKey, look: lookAtHost }, serverId, approve),
+    async check(serverId: string, approve: Parameters<typeof checkAccess>[2]) {
+      if (checking >= maxChecks) {
+        throw new Fault("limited", `${checking} servers are being tried out already`, {
+          hint: "Try again in a minute",
+        });
+      }
+      checking++;
+      try {
+        return await checkAccess({ access, openSession, readHostKey, look: lookAtHost }, serverId, approve);
+      } finally {
+        checking--;
+      }
+    },
     /** Takes up what an earlier life has left, once the hub can be reached by agents. */
     start: () => keep(jobs.open(), (error) => warn(`jobs of before could not be taken up: ${reasonOf(error)}`)),
     async close(): Promise<void> {

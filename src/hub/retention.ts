@@ -88,9 +88,12 @@ export function startRetention(world: RetentionWorld): Cancel {
   }
 
   function pruneAgain(): void {
-    const told = (error: unknown) => log.warn(`retention failed, it is tried again: ${reasonOf(error)}`);
-    keep(prune(), told);
-    cancelPrune = clock.after(pruneEveryMs, pruneAgain);
+    const done = prune().finally(() => {
+      if (!stopped) cancelPrune = clock.after(pruneEveryMs, pruneAgain);
+    });
+    keep(done, (error) => {
+      if (!stopped) log.warn(`retention failed, it is tried again: ${reasonOf(error)}`);
+    });
   }
 
   function lookAgain(): void {

@@ -1,5 +1,6 @@
 /** The table of all routes: every room's, with what each needs plugged in. */
 import type { Clock } from "#src/lib/clock.ts";
+import type { RedactionOverview } from "#src/protocol/redaction.ts";
 import { version } from "#src/protocol/version.ts";
 import { accountRoutes } from "./api/routes/account.ts";
 import { auditRoutes } from "./api/routes/audit.ts";
@@ -20,6 +21,7 @@ import { metricRoutes } from "./api/routes/metrics.ts";
 import { organizationRoutes } from "./api/routes/organization.ts";
 import { projectRoutes } from "./api/routes/project.ts";
 import { prometheusRoutes } from "./api/routes/prometheus.ts";
+import { redactionRoutes } from "./api/routes/redaction.ts";
 import type { Route } from "./api/route.ts";
 import { createScopes } from "./api/routes/scope.ts";
 import { serverRoutes } from "./api/routes/server.ts";
@@ -48,6 +50,7 @@ export type RoutesWorld = {
   readonly disk: Disk;
   /** what is kept of projects that say nothing else */
   readonly hubRetention: { readonly days: number; readonly bytes: number };
+  readonly redaction: RedactionOverview;
 };
 
 export function createRoutes({
@@ -62,6 +65,7 @@ export function createRoutes({
   publicUrl,
   disk,
   hubRetention,
+  redaction,
 }: RoutesWorld): readonly Route[] {
   const { state: events, servers, projects, tokens, accounts, audit, soleOrganization } = rooms;
   const { identify } = accounts;
@@ -95,6 +99,7 @@ export function createRoutes({
       expose: measures.expose,
     }),
     ...auditRoutes({ audit }),
+    ...redactionRoutes(redaction),
     ...ingest,
     ...healthRoutes({ events, version, disk: () => healthOf(disk) }),
     ...docsRoutes(() => routes, { version, url: publicUrl, cookie: accounts.cookieName }),

@@ -47,6 +47,8 @@ export const server = z.object({
   latest: z.nullable(heartbeat),
   /** what was last read over SSH, while its figures come from there */
   polled: z.optional(polledReport),
+  /** whether the hub knows how to reach it over SSH; said where a single server was asked for */
+  hasSsh: z.optional(z.boolean()),
 });
 export type Server = z.infer<typeof server>;
 

@@ -139,6 +139,7 @@ export const errorDetail = z.extend(errorGroup, {
   merged: z.array(fingerprint),
   /** events per hour, oldest first, of hours that have any, as far back as logs are kept */
   hours: z.array(z.object({ at, count: z.number() })),
+  /** these three: most first, at most 200 each */
   bySource: z.array(counted),
   byServer: z.array(z.extend(counted, { id: z.string() })),
   byRelease: z.array(counted),

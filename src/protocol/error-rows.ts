@@ -135,6 +135,13 @@ export type PruneLimits = {
   readonly idleSinceMs: number;
   /** and those that somebody has decided about, since then */
   readonly decidedIdleSinceMs: number;
+  /**
+   * Groups of each project that are kept: of those that nobody has decided about, the ones that were seen once and longest
+   * ago go first.
+   */
+  readonly keepGroups: number;
+  /** releases of each project that are kept, the newest */
+  readonly keepReleases: number;
 };
 
 /**

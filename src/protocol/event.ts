@@ -136,11 +136,7 @@ export type HubEvent = z.infer<typeof hubEvent>;
 export const serverEvent = z.union([agentEvent, hubEvent]);
 export type ServerEvent = z.infer<typeof serverEvent>;
 
-/** The script that an event happened to, or what the lines of the container are filed under; null: the agent. */
-export function subjectOf(event: ServerEvent): string | null {
-  if ("script" in event) return event.script;
-  return "container" in event ? event.source : null;
-}
+export { subjectOf } from "./event-subject.ts";
 
 /** An event on its way into the store. */
 export type DeliveredEvent = ServerEvent & { readonly seq?: number | undefined };

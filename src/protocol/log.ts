@@ -1,9 +1,8 @@
 /** Log entries as they lie in the spool and cross the wire: NDJSON, one entry a line. */
+import { levels } from "./level.ts";
 import { z } from "./schema.ts";
 
-/** Severity, least first. */
-export const levels = ["debug", "info", "warn", "error", "fatal"] as const;
-export type Level = (typeof levels)[number];
+export { type Level, levels } from "./level.ts";
 
 /** Where a line came from; `http`: an application sent it to the hub itself. */
 export const streams = ["stdout", "stderr", "cli", "container", "http"] as const;

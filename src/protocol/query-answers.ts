@@ -20,7 +20,11 @@ const budget = z._default(whole(1, searchBudgetMs.most), searchBudgetMs.usual);
 const withMarks = z._default(z.enum(["true", "false"]), "false");
 
 /** Something that happened to a server, script or container in the stretch of an answer. */
-export const logMark = z.extend(metricMark, { serverId: z.string() });
+export const logMark = z.extend(metricMark, {
+  serverId: z.string(),
+  /** of `logs.dropped`: how many */
+  lines: z.optional(z.number()),
+});
 export type LogMark = z.infer<typeof logMark>;
 
 /** Oldest first; `marksCut`: there were more, and these are the newest. */

@@ -1,5 +1,5 @@
 /** The words of the query language (docs/search.md): each term with what it means, and where it stands. */
-import { type Level, levels } from "./log.ts";
+import { type Level, levels } from "./level.ts";
 import { parseRegex } from "./query-regex.ts";
 import type { FieldTest, Query } from "./query.ts";
 

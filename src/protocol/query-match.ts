@@ -1,7 +1,7 @@
 /** Whether one entry is what a query asks for. The store's search over whole blocks gives the same answers. */
 import { parseInstant } from "#src/lib/instant.ts";
 import type { StoredEntry } from "./api.ts";
-import { type Level, levels } from "./log.ts";
+import { type Level, levels } from "./level.ts";
 import type { FieldTest, LogSelection, Query } from "./query.ts";
 
 /** An expression looks at this many characters of a message: what takes quadratic time must find an end. */

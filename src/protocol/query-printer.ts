@@ -1,5 +1,5 @@
 /** A query as text, in one form for all ways to write it: what `parseQuery` reads back to the same query. */
-import { levels } from "./log.ts";
+import { levels } from "./level.ts";
 import { valueTest } from "./query-match.ts";
 import { parseQuery } from "./query-parser.ts";
 import type { FieldTest, Query } from "./query.ts";

@@ -34,9 +34,9 @@ export async function startMeasured(command: readonly string[]): Promise<Measure
   };
 }
 
-/** The hub on `folder`. */
-export function startHubProcess(folder: string): Promise<Measured> {
-  return startMeasured([join(import.meta.dir, "../hub/kit/hub-process.ts"), folder]);
+/** The hub on `folder`; `options` are the runtime's. */
+export function startHubProcess(folder: string, options: readonly string[] = []): Promise<Measured> {
+  return startMeasured([...options, join(import.meta.dir, "../hub/kit/hub-process.ts"), folder]);
 }
 
 /** A bare server that does `work` with each request's body and answers 200. */

@@ -75,13 +75,11 @@ async function peer(name: string, sshd: Sshd, control: string | undefined): Prom
   if (control !== undefined) await until(() => existsSync(control), "the open connection");
   let cpuMs = 0;
   for (let i = 0; i < peerPolls; i++) {
-    const poll = Bun.spawnSync([...ssh, host, "sh", "-s"], {
-      stdin: Buffer.from(script),
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    if (poll.exitCode !== 0) throw new Error(poll.stderr.toString());
-    cpuMs += Number(poll.resourceUsage.cpuTime.total) / 1000;
+    // not spawnSync: while this process waits, nobody would read what sshd says, until it waits for that
+    const poll = Bun.spawn([...ssh, host, "sh", "-s"], { stdin: Buffer.from(script), stdout: "pipe", stderr: "pipe" });
+    const [, stderr] = await Promise.all([new Response(poll.stdout).text(), new Response(poll.stderr).text()]);
+    if ((await poll.exited) !== 0) throw new Error(stderr);
+    cpuMs += Number(poll.resourceUsage()?.cpuTime.total ?? 0) / 1000;
   }
   master?.kill();
   await master?.exited;

@@ -27,10 +27,13 @@ const tailQueries = [
   "q=10.77.",
   "q=xylophone",
   "q=orders/12345",
-  `q=${encodeURIComponent('"app.js/77" OR 99999')}`,
+  `q=${encodeURIComponent('"app.js/77777" OR 99999')}`,
   "stream=stderr",
 ];
 const searchQueries = ["xylophone", "orders/54321", "Googlebot", "level:error", "/\\d{6}x\\d/", "app.js/7777 OR q9"];
+
+/** From here on they let next to nothing through: these should miss nothing. */
+const firstNarrow = tailQueries.indexOf("q=xylophone");
 
 /** What a reader saw: server, number of the last line of a chunk, and when, in milliseconds since the epoch. */
 type Sample = readonly [serverId: string, seq: number, at: number];
@@ -38,6 +41,7 @@ type Readings = {
   readonly samples: readonly Sample[];
   readonly lines: number;
   readonly skipped: number;
+  readonly skippedNarrow: number;
   readonly searches: readonly number[];
 };
 
@@ -47,21 +51,25 @@ async function read(url: string, apiKey: string, tails: number, searches: number
   const stop = new AbortController();
   const samples: Sample[] = [];
   const took: number[] = [];
-  let [lines, skipped] = [0, 0];
+  let [lines, skipped, skippedNarrow] = [0, 0, 0];
 
-  function take(text: string): void {
+  function take(text: string, narrow: boolean): void {
     const at = performance.timeOrigin + performance.now();
     for (let from = text.indexOf("\nevent: log"); from >= 0; from = text.indexOf("\nevent: log", from + 1)) lines++;
     const last = text.lastIndexOf('"serverId":"');
     const found = last < 0 ? null : /"serverId":"([^"]+)","seq":(\d+),/.exec(text.slice(last));
     if (found !== null) samples.push([found[1] ?? "", Number(found[2]), at]);
-    for (const [, count] of text.matchAll(/^event: skipped\ndata: {"lines":(\d+)/gm)) skipped += Number(count);
+    for (const [, count] of text.matchAll(/^event: skipped\ndata: {"lines":(\d+)/gm)) {
+      skipped += Number(count);
+      if (narrow) skippedNarrow += Number(count);
+    }
   }
 
-  async function follow(query: string): Promise<void> {
+  async function follow(query: string, narrow: boolean): Promise<void> {
     const response = await fetch(`${url}/api/logs/tail?${query}`, { headers, signal: stop.signal });
     if (!response.ok || response.body === null) throw new Error(`a tail was answered with ${response.status}`);
-    for await (const chunk of response.body as ReadableStream<Uint8Array>) take(Buffer.from(chunk).toString("latin1"));
+    for await (const chunk of response.body as ReadableStream<Uint8Array>)
+      take(Buffer.from(chunk).toString("latin1"), narrow);
   }
 
   async function search(first: number): Promise<void> {
@@ -76,7 +84,9 @@ async function read(url: string, apiKey: string, tails: number, searches: number
   }
 
   const work = [
-    ...Array.from({ length: tails }, (_, i) => follow(tailQueries[i % tailQueries.length] ?? "")),
+    ...Array.from({ length: tails }, (_, i) =>
+      follow(tailQueries[i % tailQueries.length] ?? "", i % tailQueries.length >= firstNarrow),
+    ),
     ...Array.from({ length: searches }, (_, i) => search(i)),
   ];
   const over = Promise.allSettled(work);
@@ -86,7 +96,7 @@ async function read(url: string, apiKey: string, tails: number, searches: number
   await Bun.stdin.text();
   stop.abort();
   await over;
-  const readings: Readings = { samples, lines, skipped, searches: took };
+  const readings: Readings = { samples, lines, skipped, skippedNarrow, searches: took };
   console.log(JSON.stringify(readings));
 }
 
@@ -192,6 +202,7 @@ async function main(): Promise<void> {
             : {
                 tailLines: readings.lines,
                 tailSkipped: readings.skipped,
+                narrowTailSkipped: readings.skippedNarrow,
                 lagMsMedian: quantile(lags, 0.5),
                 lagMsP99: quantile(lags, 0.99),
                 lagMsWorst: quantile(lags, 1),

@@ -100,6 +100,37 @@ const tallies = (all: readonly { readonly name: string; readonly count: number }
     8,
   );
 
+/** One line a sample. Those with the same mark are alike: `split` takes all of them. */
+export function renderSamples(samples: readonly ErrorSample[], now: number): string[] {
+  const variants = [...new Set(samples.map(({ variant }) => variant))];
+  const columns = [
+    { title: "ID" },
+    { title: "SEEN", right: true },
+    { title: "LIKE" },
+    { title: "WHERE" },
+    { title: "RELEASE" },
+    { title: "ERROR" },
+  ];
+  const rows = samples.map((sample) => [
+    sample.id,
+    ago(sample.at, now),
+    `#${variants.indexOf(sample.variant) + 1}`,
+    harmless(`${sample.server.name}/${sample.source}`, false),
+    harmless(sample.release ?? "-", false),
+    title(innermost(sample)),
+  ]);
+  return renderTable(columns, rows);
+}
+
+/** What a group is named after. */
+function innermost({ parts, lines }: ErrorSample): Pick<ErrorGroup, "type" | "value"> {
+  const cause = parts.findLast(({ relation }) => relation === "cause" || relation === "context");
+  const { type, value } = cause ?? parts.find(({ relation }) => relation === "member") ?? parts[0] ?? nameless;
+  return { type, value: value === "" ? (lines[0] ?? "") : value };
+}
+
+const nameless = { type: null, value: "" };
+
 function describeState(group: ErrorGroup, now: number): string {
   const by =
     group.decidedBy === null || group.decidedAt === null ? "" : `, by ${group.decidedBy} ${ago(group.decidedAt, now)}`;

@@ -3,7 +3,8 @@
  * them bundled; from source they are bundled when they are first asked for.
  */
 import { basename } from "node:path";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { promisify } from "node:util";
+import { constants, gzip, zstdCompress } from "node:zlib";
 
 import { isKnown } from "./etag.ts";
 import { HttpFault } from "./problem.ts";
@@ -21,6 +22,10 @@ export const pagePaths = [
   "/projects",
   "/projects/:id",
   "/servers/:id",
+  "/logs",
+  "/errors",
+  "/errors/:fingerprint",
+  "/events",
   "/audit",
   "/api/docs",
 ] as const;
@@ -51,7 +56,15 @@ const immutable = "public, max-age=31536000, immutable";
 
 export function createPages(bundle: PageBundle): Pages {
   let site: Promise<Site> | undefined;
-  const open = () => (site ??= load(bundle));
+  async function open(): Promise<Site> {
+    try {
+      return await (site ??= load(bundle));
+    } catch (error) {
+      // from source the next one may find them mended
+      site = undefined;
+      throw error;
+    }
+  }
   return {
     async lost(request) {
       const { document } = await open();
@@ -98,7 +111,7 @@ async function load(bundle: PageBundle): Promise<Site> {
   let document: File | undefined;
   const files = new Map<string, File>();
   for (const { name, blob, html } of parts) {
-    const file = prepare(new Uint8Array(await blob.arrayBuffer()), blob.type);
+    const file = await prepare(new Uint8Array(await blob.arrayBuffer()), blob.type);
     if (html) document = file;
     else files.set(`/${name}`, file);
   }
@@ -126,11 +139,17 @@ async function bundled(index: string): Promise<readonly Part[]> {
   }));
 }
 
-function prepare(plain: Uint8Array<ArrayBuffer>, type: string): File {
+/** Once for all who come: 0.2 s on another thread, for a tenth less to load than zstd's usual level (measured). */
+const zstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 19 } };
+const packGzip = promisify(gzip);
+const packZstd = promisify(zstdCompress);
+
+async function prepare(plain: Uint8Array<ArrayBuffer>, type: string): Promise<File> {
+  const [gzipped, zstd] = await Promise.all([packGzip(plain, { level: 9 }), packZstd(plain, zstdOptions)]);
   return {
     type,
     tag: `W/"${new Bun.CryptoHasher("sha256").update(plain).digest("base64url").slice(0, 22)}"`,
-    bodies: { identity: plain, gzip: owned(gzipSync(plain, { level: 9 })), zstd: owned(zstdCompressSync(plain)) },
+    bodies: { identity: plain, gzip: owned(gzipped), zstd: owned(zstd) },
   };
 }
 

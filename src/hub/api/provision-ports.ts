@@ -4,8 +4,8 @@ import type { SshCheck, SshDetails, SshRequest } from "#src/protocol/ssh.ts";
 
 export type SshAccess = {
   details(serverId: string): Promise<SshDetails | null>;
-  /** @throws {Fault} `invalid`: its keys can't be read */
-  examine(request: SshRequest): void;
+  /** Rejects with a Fault `invalid` when `put` would, for a new server or this one. */
+  examine(request: SshRequest, serverId?: string): Promise<void>;
   put(serverId: string, request: SshRequest): Promise<SshDetails>;
   remove(serverId: string): Promise<boolean>;
   has(serverId: string): boolean;

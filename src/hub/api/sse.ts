@@ -12,6 +12,8 @@ const recheckEveryMs = 10_000;
 export type Feed = {
   /** Text (or its bytes) to send now, or undefined when there is nothing. Called again after `wait` resolves. */
   next(): string | Uint8Array | undefined;
+  /** Asked when there was nothing: whether nothing will ever come, so that the stream ends. Left out: it never does. */
+  over?(): boolean;
   /** Resolves when `next` may have something. */
   wait(): Promise<void>;
   close(): void;
@@ -79,7 +81,12 @@ export function createStreams({
             // news that is not for this reader does not keep the connection alive
             const silentUntil = performance.now() + keepAliveAfterMs;
             while (!over.signal.aborted) {
-              const text = feed.next() ?? (await quiet(feed.wait(), over.signal, silentUntil));
+              const next = feed.next();
+              if (next === undefined && feed.over?.() === true) {
+                over.abort();
+                break;
+              }
+              const text = next ?? (await quiet(feed.wait(), over.signal, silentUntil));
               if (text === undefined || over.signal.aborted) continue;
               controller.enqueue(typeof text === "string" ? encoder.encode(text) : text);
               return;

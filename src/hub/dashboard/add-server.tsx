@@ -141,6 +141,9 @@ function ByHand({ server }: { readonly server: RegisteredServer }) {
         Run this on <b>{server.hostname}</b>:
       </p>
       <AgentCommands serverId={server.id} token={server.token} />
+      <p>
+        Or <a href={`${address("/servers/:id", { id: server.id })}#ssh`}>let the hub install it over SSH</a>.
+      </p>
     </ShownOnce>
   );
 }

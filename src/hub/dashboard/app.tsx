@@ -11,8 +11,12 @@ import { AccountPage } from "./pages/account.tsx";
 import { ApiDocsPage } from "./pages/api-docs.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { DevicePage } from "./pages/device.tsx";
+import { ErrorPage } from "./pages/error.tsx";
+import { ErrorsPage } from "./pages/errors.tsx";
+import { EventsPage } from "./pages/events.tsx";
 import { InvitePage } from "./pages/invite.tsx";
 import { LoginPage } from "./pages/login.tsx";
+import { LogsPage } from "./pages/logs.tsx";
 import { OrganizationPage } from "./pages/organization.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { ProjectPage } from "./pages/project.tsx";
@@ -38,6 +42,15 @@ const rows: readonly Row[] = [
   { path: "/setup", open: true, draw: (_, { hash }) => <SetupPage token={hash} /> },
   { path: "/invite/:token", open: true, draw: ({ token = "" }) => <InvitePage token={token} /> },
   { path: "/device", draw: (_, { query }) => <DevicePage code={query.get("code") ?? ""} /> },
+  { path: "/logs", draw: () => <LogsPage /> },
+  { path: "/errors", draw: () => <ErrorsPage /> },
+  {
+    path: "/errors/:fingerprint",
+    draw: ({ fingerprint = "" }, { query }) => (
+      <ErrorPage key={fingerprint} fingerprint={fingerprint} sample={query.get("sample") ?? ""} />
+    ),
+  },
+  { path: "/events", draw: () => <EventsPage /> },
   { path: "/account", draw: () => <AccountPage /> },
   { path: "/organization", draw: () => <OrganizationPage /> },
   { path: "/projects", draw: () => <ProjectsPage /> },
@@ -49,6 +62,9 @@ const rows: readonly Row[] = [
 
 const shortcuts = [
   { keys: "g s", does: "go to the servers", run: () => navigate("/") },
+  { keys: "g e", does: "go to the errors", run: () => navigate("/errors") },
+  { keys: "g v", does: "go to the events", run: () => navigate("/events") },
+  { keys: "g l", does: "go to the logs", run: () => navigate("/logs") },
   { keys: "g p", does: "go to the projects", run: () => navigate("/projects") },
   { keys: "g o", does: "go to the organization", run: () => navigate("/organization") },
   { keys: "g a", does: "go to your account", run: () => navigate("/account") },

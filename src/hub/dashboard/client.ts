@@ -1,7 +1,7 @@
 /** Requests to the hub's API, and what went wrong with one. */
 import type { ProblemDocument } from "#src/protocol/api.ts";
 
-type Method = "GET" | "POST" | "PATCH" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** An answer that is not a success; `message` is for people. */
 export class ApiFault extends Error {
@@ -21,6 +21,8 @@ export class ApiFault extends Error {
 export type SendOptions = {
   readonly body?: unknown;
   readonly signal?: AbortSignal;
+  /** media type of the answer; JSON unless told */
+  readonly accept?: string;
   /** a 401 is an answer like any other, not the end of the session */
   readonly anonymous?: boolean;
 };
@@ -37,10 +39,20 @@ export function onSignedOut(listener: () => void): void {
  * @throws {ApiFault} the hub refused or does not answer
  */
 export async function send<T = unknown>(method: Method, path: string, options: SendOptions = {}): Promise<T> {
+  const response = await ask(method, path, options);
+  const text = await response.text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/**
+ * Sends a request and gives the answer, whose body the caller reads.
+ * @throws {ApiFault} the hub refused or does not answer
+ */
+export async function ask(method: Method, path: string, options: SendOptions = {}): Promise<Response> {
   const response = await fetch(path, {
     method,
     headers: {
-      accept: "application/json",
+      accept: options.accept ?? "application/json",
       ...(options.body === undefined ? {} : { "content-type": "application/json" }),
     },
     ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
@@ -49,10 +61,7 @@ export async function send<T = unknown>(method: Method, path: string, options: S
     if (options.signal?.aborted === true) throw error;
     throw new ApiFault(0, "The hub does not answer. Check your connection, then try again.");
   });
-  if (response.ok) {
-    const text = await response.text();
-    return (text === "" ? undefined : JSON.parse(text)) as T;
-  }
+  if (response.ok) return response;
   if (response.status === 401 && options.anonymous !== true) signedOut();
   throw await faultOf(response);
 }
@@ -75,7 +84,11 @@ export function address(
 /** The sentence to show for anything thrown. */
 export function sentenceOf(error: unknown): string {
   if (!(error instanceof Error) || error.message === "") return "Something failed in this page. Load it again.";
-  const text = error.message;
+  return sentence(error.message);
+}
+
+/** With a capital and a full stop, as people read it. */
+export function sentence(text: string): string {
   const whole = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
   return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

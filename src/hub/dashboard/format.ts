@@ -99,3 +99,17 @@ export function agentName(userAgent: string | null): string {
   if (browser !== undefined) return system === undefined ? browser : `${browser} on ${system}`;
   return (userAgent.split(" ")[0] ?? userAgent).slice(0, 60);
 }
+
+/** `Today`, `Yesterday`, `Mon 5 May 2026`: the day by this browser's clock. */
+export function dayOf(at: string, now: number): string {
+  const day = (ms: number) => new Date(ms).toDateString();
+  const ms = Date.parse(at);
+  if (day(ms) === day(now)) return "Today";
+  if (day(ms) === day(now - 86_400_000)) return "Yesterday";
+  return new Date(ms).toLocaleDateString("en-GB", {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  });
+}

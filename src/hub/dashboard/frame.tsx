@@ -20,6 +20,9 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
   const [problem, setProblem] = useState("");
   const links = [
     ["/", "Servers", path === "/" || path.startsWith("/servers/")],
+    ["/logs", "Logs", path === "/logs"],
+    ["/errors", "Errors", path.startsWith("/errors")],
+    ["/events", "Events", path === "/events"],
     ["/projects", "Projects", path.startsWith("/projects")],
     ["/organization", "Organization", path === "/organization"],
     ...(manages ? [["/audit", "Audit", path === "/audit"] as const] : []),

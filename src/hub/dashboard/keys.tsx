@@ -1,6 +1,6 @@
 /** Keyboard shortcuts: a table that pages add to while they are shown, and the dialog that lists them. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { Dialog } from "./parts/dialog.tsx";
 
@@ -20,7 +20,8 @@ const listed = signal(false);
 
 /** Has these work while the component is shown; of two with the same keys the one shown last counts. */
 export function useShortcuts(title: string, shortcuts: readonly Shortcut[]): void {
-  useEffect(() => {
+  // at once, not after the next frame: a key that follows quickly is about what the one before has done
+  useLayoutEffect(() => {
     const group = { title, shortcuts };
     groups.value = [...groups.value, group];
     return () => {

@@ -7,7 +7,7 @@ import { createOpen, holdLine, isComplete, type Line, mostTaken, type Open, take
 import { warnRank } from "./cheap.ts";
 import { type Before, nearMs, type Taken } from "./formats/format.ts";
 import { beginEvent } from "./formats/formats.ts";
-import { parsePrefix } from "./formats/prefix.ts";
+import { levelNamed, parsePrefix } from "./formats/prefix.ts";
 
 /** Without a line for so long, by the lines' own times, an event has ended. */
 export const quietMs = 1000;
@@ -49,7 +49,7 @@ export function feed(lane: Lane, line: Line, world: LaneWorld): void {
   else {
     if (begun === null && !bad && offer(lane, { ...line, prefix }, world, true)) return;
     const host = begun === null && !bad ? undefined : hostOf(lane, line);
-    if (host !== undefined && (begun !== null || isMore(host, line))) {
+    if (host !== undefined && line.atMs - host.lastMs <= nearMs && (begun !== null || isMore(host, line))) {
       if (begun !== null) host.reading = begun.reading;
       take(lane, host, line, world);
       return;
@@ -119,15 +119,22 @@ function hostOf(lane: Lane, line: Line): Open | undefined {
   );
 }
 
-/** A bad line behind the head of a record, and no worse than it: one of its own. */
+/** `WARN pool is full`, `[warn] …`: a line that says by itself how bad it is, and is no answer of a database. */
+const namesLevel = /^(?:\[\w{3,9}\]|(?:[A-Z]{3,9})(?=[ \t]))/;
+
+/** A bad line right behind the head of a record, and no worse than it: one of its own, unless it has a level's name. */
 function isMore(host: Open, line: Line): boolean {
   const rank = levels.indexOf(host.first.prefix.record?.level ?? host.first.level);
-  return !host.overtaken && line.atMs - host.lastMs <= nearMs && levels.indexOf(line.level) <= rank;
+  if (host.overtaken || levels.indexOf(line.level) > rank) return false;
+  const name = namesLevel.exec(line.prefix.body)?.[0];
+  return name === undefined || levelNamed(name.replace(/\W/g, "")) === null;
 }
 
 /** `ERROR: …` right behind the head of a record is more of what that says: a database's answer, say. */
 function asText(lane: Lane, line: Line): boolean {
-  if (line.prefix.record?.bare !== true) return false;
+  const { record } = line.prefix;
+  // nobody quotes a warning
+  if (record === null || !record.bare || record.level === "warn") return false;
   const host = hostOf(lane, line);
   return host !== undefined && !host.overtaken && !isBareHead(host) && line.atMs - host.lastMs <= nearMs;
 }

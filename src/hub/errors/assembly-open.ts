@@ -56,7 +56,7 @@ export type Open = {
 export function createOpen(first: Line, reading: Reading | null, before: readonly string[], back: number): Open {
   const open: Open = {
     first,
-    before: before.slice(0, before.length - back),
+    before: back === 0 ? before : before.slice(0, before.length - back),
     carrier: first.prefix.carrier,
     thread: first.prefix.record?.thread ?? null,
     isRecord: first.prefix.record !== null,
@@ -74,7 +74,7 @@ export function createOpen(first: Line, reading: Reading | null, before: readonl
     touched: true,
     touchedMs: 0,
   };
-  for (const line of before.slice(before.length - back)) keepText(open, line);
+  if (back > 0) for (const line of before.slice(-back)) keepText(open, line);
   takeLine(open, first);
   return open;
 }

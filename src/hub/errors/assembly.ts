@@ -40,6 +40,10 @@ export type Assembly = {
   flush(): void;
   /** Lowest position of a line of an event that was not handed on yet; null: none. */
   openFrom(): number | null;
+  /** The first positions of all events that were not handed on yet. */
+  openAt(): readonly number[];
+  /** Ends events that began at `upTo` or before, but for those that began at one of `still`. */
+  endOthers(still: ReadonlySet<number>, upTo: number): void;
 };
 
 export function createAssembly({ onEvent }: AssemblyOptions): Assembly {
@@ -180,6 +184,14 @@ export function createAssembly({ onEvent }: AssemblyOptions): Assembly {
     },
     flush() {
       for (const [open, stream] of opens) close(stream.lane, open, { closed: (one) => closed(one, stream) });
+    },
+    openAt: () => Array.from(opens.keys(), ({ first }) => first.position),
+    endOthers(still, upTo) {
+      for (const [open, stream] of opens) {
+        const { position } = open.first;
+        if (position <= upTo && !still.has(position))
+          close(stream.lane, open, { closed: (one) => closed(one, stream) });
+      }
     },
     openFrom() {
       let lowest: number | null = null;

@@ -8,10 +8,11 @@ import { createSeldom } from "#src/lib/seldom.ts";
 import type { ErrorDecision, ErrorGroup, News } from "#src/protocol/error-group.ts";
 import type { GroupRow, PruneLimits } from "#src/protocol/error-rows.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import { createCrashes } from "./crash.ts";
+import { createCrashReading } from "./crash-reading.ts";
 import type { ErrorEvent } from "./event.ts";
 import { type Reading, createReading } from "./follow-reading.ts";
 import { readResume } from "./follow-resume.ts";
+import { keptGroups, keptReleases } from "./group-bounds.ts";
 import { atTime } from "./group.ts";
 import { type Decided, carryOut, noWrites } from "./group-decisions.ts";
 import { type Reads, createReads } from "./group-reads.ts";
@@ -27,8 +28,6 @@ const gatherMs = 50;
 /** How far the log has been read is written this often when there is nothing else to write. */
 const saveEveryMs = 5000;
 const sayEveryMs = 60_000;
-/** Events of agents that are looked at in one go. */
-const eventsAtOnce = 500;
 /** Groups that nobody has decided about, and those that somebody has, are forgotten after so long without an event. */
 const idleMs = 90 * 86_400_000;
 const decidedIdleMs = 400 * 86_400_000;
@@ -42,6 +41,8 @@ export type ErrorsWorld = {
   readonly openStaging: () => Promise<StagingStore>;
   readonly owners: Owners;
   readonly clock: Clock;
+  /** CPU time of this thread so far, in milliseconds. */
+  readonly workedMs: () => number;
   readonly warn: (message: string) => void;
 };
 
@@ -54,7 +55,7 @@ export type Told =
       readonly fingerprint: string;
       readonly mergedInto: string | null;
     }
-  /** all groups were made anew */
+  /** all groups were made anew, or some were forgotten */
   | { readonly kind: "all" };
 
 export type Errors = Reads & {
@@ -85,21 +86,20 @@ export function createErrors(world: ErrorsWorld): Errors {
   };
   const listeners = new Set<(told: Told) => void>();
   const saved = readResume(store.resume());
-  const crashes = createCrashes();
+  const crashes = createCrashReading({ events, clock, warn, wanted: writeSoon }, saved?.events);
   let tally = createTally(store, createTemplates(store.templates()));
-  let eventsAt = Math.min(saved?.events ?? events.eventsHead(), events.eventsHead());
   let counted = 0;
   let savedAt = saved?.after ?? -1;
   let writtenAtMs = Number.NEGATIVE_INFINITY;
   let savedAtMs = clock.monotonic();
   let cancelWrite: Cancel | undefined;
-  let cancelEvents: Cancel | undefined;
   let running = false;
   let regrouping: AbortController | undefined;
 
   const sink = {
     log,
     clock,
+    workedMs: world.workedMs,
     makeAssembly: world.makeAssembly,
     warn,
     count,
@@ -125,25 +125,6 @@ export function createErrors(world: ErrorsWorld): Errors {
     counted++;
   }
 
-  function readEvents(): void {
-    const fresh = events.eventsAfter(eventsAt, eventsAtOnce);
-    for (const stored of fresh) {
-      crashes.event(stored, clock.monotonic());
-      eventsAt = Number(stored.id);
-    }
-    if (fresh.length === eventsAtOnce) clock.after(0, onEvents);
-    if (fresh.length > 0) writeSoon();
-  }
-
-  function onEvents(): void {
-    if (!running) return;
-    try {
-      readEvents();
-    } catch (error) {
-      warn(`can't read events, it is tried again with the next one: ${reasonOf(error)}`);
-    }
-  }
-
   function writeSoon(): void {
     if (cancelWrite !== undefined || !running) return;
     const waitMs = Math.max(gatherMs, writtenAtMs + writeEveryMs - clock.monotonic());
@@ -158,7 +139,7 @@ export function createErrors(world: ErrorsWorld): Errors {
     try {
       const first = writeTally();
       // a crash is joined to a group that is written
-      for (const { crash, fingerprint, variant } of crashes.joined(clock.monotonic())) {
+      for (const { crash, fingerprint, variant } of crashes.joined()) {
         const found = store.find(fingerprint, variant);
         if (found === null) continue;
         tally.crash({ ...crash, group: found.group.id, variant: found.variant?.id ?? 0 });
@@ -173,16 +154,11 @@ export function createErrors(world: ErrorsWorld): Errors {
   }
 
   function writeTally(): readonly Change[] {
-    const state = reading.save(eventsDone());
+    const state = reading.save(crashes.done());
     const changes = tally.write(JSON.stringify(state));
     savedAt = state.after;
     savedAtMs = clock.monotonic();
     return changes;
-  }
-
-  /** Up to where agents' events need not be read again. */
-  function eventsDone(): number {
-    return (crashes.waitsFrom() ?? eventsAt + 1) - 1;
   }
 
   function tell(changes: readonly Change[]): void {
@@ -217,11 +193,12 @@ export function createErrors(world: ErrorsWorld): Errors {
   // when groups that were made anew take the place of those that are there
   const change = {
     next: { group: () => tally.next.group(), variant: () => tally.next.variant() },
-    eventsDone,
+    eventsDone: crashes.done,
     beforeChange() {
       reading.countTold();
       if (!write()) throw new Fault("unavailable", "the error groups can't be written", { hint: "See the hub's log" });
       reading.stop();
+      return reading.place();
     },
     unchanged() {
       if (!running) return;
@@ -240,15 +217,14 @@ export function createErrors(world: ErrorsWorld): Errors {
       running = true;
       // where it began must be known, should the hub be killed before anything is found
       if (saved === null) write();
-      cancelEvents = events.onEvent(onEvents);
-      onEvents();
+      crashes.start();
       reading.start();
     },
     stop() {
       if (!running) return;
       regrouping?.abort(new Fault("unavailable", "the hub stops"));
       reading.stop();
-      cancelEvents?.();
+      crashes.stop();
       reading.countTold();
       write();
       running = false;
@@ -274,9 +250,11 @@ export function createErrors(world: ErrorsWorld): Errors {
     prune(projects) {
       if (tally.waiting() && !write()) return 0;
       const nowMs = clock.now();
-      const limits = { projects, idleSinceMs: nowMs - idleMs, decidedIdleSinceMs: nowMs - decidedIdleMs };
+      const idle = { idleSinceMs: nowMs - idleMs, decidedIdleSinceMs: nowMs - decidedIdleMs };
+      const limits = { projects, ...idle, keepGroups: keptGroups, keepReleases: keptReleases };
       const { groups } = store.prune(limits);
       tally.forget();
+      if (groups > 0) say({ kind: "all" });
       return groups;
     },
     async regroup(sinceMs, onProgress) {

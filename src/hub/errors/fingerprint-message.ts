@@ -45,7 +45,9 @@ export type ValueKind = (typeof kinds)[number][0];
 /** Ids have one placeholder with numbers: now and then one of them has no letter in it. */
 const placeholders: Partial<Readonly<Record<ValueKind, string>>> = { uuid: "n", hex: "n", id: "n" };
 
-const values = new RegExp(kinds.map(([kind, pattern]) => `(?<${kind}>${pattern})`).join("|"), "g");
+/** A group for each kind, in their order; groups with names cost twice as much (measured). */
+const values = new RegExp(kinds.map(([, pattern]) => `(${pattern})`).join("|"), "g");
+const instead = kinds.map(([kind]) => `<${placeholders[kind] ?? kind}>`);
 // ECMA-48 control sequences: colours
 // oxlint-disable-next-line no-control-regex
 const colours = /\u001b\[[0-9;?]*[A-Za-z]/g;
@@ -64,15 +66,12 @@ export function maskMessage(message: string): Masked {
 
 const maskLine = remembering((coloured): Masked => {
   const found = new Set<ValueKind>();
-  const line = coloured.replace(colours, "");
+  const line = coloured.includes("\u001b") ? coloured.replace(colours, "") : coloured;
   const text = line.replace(values, (_match, ...groups: unknown[]) => {
-    const named = groups.at(-1) as Record<string, string | undefined>;
-    for (const [kind] of kinds) {
-      if (named[kind] === undefined) continue;
-      found.add(kind);
-      return `<${placeholders[kind] ?? kind}>`;
-    }
-    return "";
+    const at = groups.findIndex((group) => group !== undefined);
+    const [kind] = kinds[at] ?? kinds[0];
+    found.add(kind);
+    return instead[at] ?? "";
   });
   return { text: text.replace(/\s+/g, " ").trim(), kinds: found };
 });

@@ -74,6 +74,20 @@ export function identify(project: string, event: ErrorEvent, learn: Learn): Iden
   };
 }
 
+/** Of the group for what has no room for a group of its own. */
+export function identifyRest(project: string, kind: string, room: number): Identity {
+  const value = `(more different ones than the ${room} that are told apart)`;
+  const decided = [{ what: "there was no room", value: `the project has ${room} groups already` }];
+  return {
+    fingerprint: `v${fingerprintVersion}:${digest([String(fingerprintVersion), project, "rest", kind])}`,
+    variant: "",
+    type: null,
+    value,
+    culprit: null,
+    explain: () => ({ version: fingerprintVersion, method: "message", decided, ignored: [] }),
+  };
+}
+
 /** The error that began it all: the end of the chain of causes, or the first of several that were reported together. */
 export function rootOf(parts: readonly ErrorPart[]): ErrorPart {
   const chain = parts.findLast(({ relation }) => relation === "cause" || relation === "context");

@@ -12,6 +12,8 @@ const advanceEveryMs = 200;
 export type ReadingWorld = {
   readonly log: ArrivalLog;
   readonly clock: Clock;
+  /** CPU time of this thread so far, in milliseconds. */
+  readonly workedMs: () => number;
   readonly makeAssembly: MakeAssembly;
   /** Counts an event. When it throws, the event comes again. */
   readonly count: (event: ErrorEvent) => void;
@@ -24,19 +26,25 @@ export type ReadingWorld = {
   readonly warn: (message: string) => void;
 };
 
+export type Place = { readonly position: number; readonly open: readonly number[] };
+
 export type Reading = {
   readonly start: () => void;
   readonly stop: () => void;
   readonly position: () => number;
   /** Counts what has been told and not yet counted. */
   readonly countTold: () => void;
+  /** Up to where it has read, and where the events begin that it has not counted yet. */
+  readonly place: () => Place;
+  /** Ends what another reading of the same lines has ended by the clock. */
+  readonly endAs: (other: Place) => void;
   /** Where reading goes on after a restart, given up to where agents' events are done with. */
   readonly save: (events: number) => Resume;
 };
 
 /** @param from where an earlier one was; null: it begins with what comes */
 export function createReading(world: ReadingWorld, from: Resume | null): Reading {
-  const { log, clock, warn } = world;
+  const { log, clock, workedMs, warn } = world;
   const progress = createProgress(from, log.head());
   // events that are told and not yet counted; empty but for a store that fails
   let told: ErrorEvent[] = [];
@@ -48,6 +56,7 @@ export function createReading(world: ReadingWorld, from: Resume | null): Reading
     {
       log,
       clock,
+      workedMs,
       take(arrived) {
         try {
           assembly.add(arrived);
@@ -110,6 +119,15 @@ export function createReading(world: ReadingWorld, from: Resume | null): Reading
     },
     position: follower.position,
     countTold,
+    place: () => ({
+      position: follower.position(),
+      // one that was counted before a restart may be open again
+      open: assembly.openAt().filter((position) => !progress.isCountedAt(position)),
+    }),
+    endAs({ position, open }) {
+      assembly.endOthers(new Set(open), position);
+      countTold();
+    },
     save(events) {
       const open = assembly.openFrom();
       const waiting = told[0]?.firstPosition ?? null;

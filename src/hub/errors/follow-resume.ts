@@ -34,6 +34,8 @@ export type Progress = {
   readonly readAfter: number;
   /** Whether an event was counted before the restart. */
   readonly isCounted: (event: ErrorEvent) => boolean;
+  /** The same of an event that is not told yet and begins there. */
+  readonly isCountedAt: (firstPosition: number) => boolean;
   readonly count: (event: ErrorEvent) => void;
   /** What to save: `position` is that of the last line that was read, `openFrom` as the assembly says. */
   readonly save: (position: number, openFrom: number | null, events: number) => Resume;
@@ -52,15 +54,18 @@ export function createProgress(from: Resume | null, head: number): Progress {
   // it never goes back
   let floor = done;
 
+  const isCountedAt = (position: number): boolean => position <= done || counted.has(position);
+
   return {
     readAfter: Math.max(0, done - linesBefore),
     isCounted(event) {
       const { firstPosition } = event;
       if (firstPosition > newest) return false;
-      if (firstPosition <= done || counted.has(firstPosition)) return true;
+      if (isCountedAt(firstPosition)) return true;
       const origin = originOf(event);
       return halves.some((half) => half.origin === origin && half.first < firstPosition && firstPosition <= half.last);
     },
+    isCountedAt,
     count(event) {
       spans.push({ first: event.firstPosition, last: event.lastPosition, origin: originOf(event) });
       if (spans.length <= 2 * maxSpans) return;

@@ -4,7 +4,7 @@
  * samples decides.
  */
 import type { GroupMap, GroupRow, RegroupPlan, VariantRow } from "#src/protocol/error-rows.ts";
-import { fresh } from "./group.ts";
+import { type Standing, fresh } from "./group.ts";
 
 /** For each old variant: how many of its samples are now of which new variant (ids of the staging store). */
 export type Votes = ReadonlyMap<number, ReadonlyMap<number, number>>;
@@ -60,10 +60,8 @@ export function planRegroup({ old, made, votes, nextGroup, nextVariant }: PlanPa
         votesOf(one.id, (staged) => (madeVariants.get(staged)?.fingerprint === fingerprint ? one.group : undefined)),
       ),
     );
-    const { state, decidedAtMs, decidedBy, resolvedIn, ignoredUntilMs, ignoredUntilCount, regressedAtMs } =
-      (from === undefined ? undefined : oldGroups.get(from[0])) ?? fresh;
-    const standing = { state, decidedAtMs, decidedBy, resolvedIn, ignoredUntilMs, ignoredUntilCount, regressedAtMs };
-    groups.push({ ...row, id: nextGroup(), ...standing });
+    const heirOf = from === undefined ? undefined : oldGroups.get(from[0]);
+    groups.push({ ...row, id: nextGroup(), ...standingFrom(heirOf, row.count) });
     const target = groups.at(-1)?.id ?? 0;
     targets.set(fingerprint, target);
     return target;
@@ -112,6 +110,14 @@ export function planRegroup({ old, made, votes, nextGroup, nextVariant }: PlanPa
 
   const routes = [...targets].map(([fingerprint, group]) => ({ fingerprint, group }));
   return { groups, renamed, absorbed, variants, moved, routes };
+}
+
+/** What people have decided about a group, for one with `count` events that was a part of it. */
+function standingFrom(group: GroupRow | undefined, count: number): Standing {
+  if (group === undefined) return fresh;
+  const { state, decidedAtMs, decidedBy, resolvedIn, ignoredUntilMs, regressedAtMs } = group;
+  const ignoredUntilCount = group.ignoredUntilCount === null ? null : group.ignoredUntilCount - group.count + count;
+  return { state, decidedAtMs, decidedBy, resolvedIn, ignoredUntilMs, ignoredUntilCount, regressedAtMs };
 }
 
 function entry<T>(key: T | undefined, count: number): [T, number][] {

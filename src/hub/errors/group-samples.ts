@@ -47,7 +47,7 @@ export function packSample(event: ErrorEvent): Uint8Array {
   return Bun.zstdCompressSync(Buffer.from(JSON.stringify(body)), { level: 3 });
 }
 
-/** `variantOf`: what a variant is called. */
+/** @param variant what the sample's variant is called */
 export function unpackSample(row: SampleRow, variant: string, nameOf: (origin: string) => string): ErrorSample {
   const { server, ...body } = JSON.parse(Buffer.from(Bun.zstdDecompressSync(row.body)).toString()) as Body;
   return {

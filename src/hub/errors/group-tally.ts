@@ -2,7 +2,7 @@
  * Events on their way into groups: worked out in memory, written together. The rows in memory are what the store will
  * hold after the next write, so that a write that fails loses nothing and is made again.
  */
-import type { News } from "#src/protocol/error-group.ts";
+import type { GroupKind, News } from "#src/protocol/error-group.ts";
 import type {
   CountRow,
   CrashRow,
@@ -14,8 +14,9 @@ import type {
   VariantRow,
 } from "#src/protocol/error-rows.ts";
 import type { ErrorEvent } from "./event.ts";
-import { type Identity, identify } from "./fingerprint.ts";
+import { type Identity, identify, identifyRest } from "./fingerprint.ts";
 import { afterEvent, fresh } from "./group.ts";
+import { maxGroups, maxReleases } from "./group-bounds.ts";
 import { isKept, packSample } from "./group-samples.ts";
 import type { ErrorStore } from "./port.ts";
 import type { Templates } from "./template.ts";
@@ -35,7 +36,7 @@ const maxValue = 1000;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 type Head = {
-  row: GroupRow;
+  readonly row: Mutable<GroupRow>;
   /** the newest event, when it is not kept anyway */
   last: { readonly event: ErrorEvent; readonly variant: number; readonly number: number } | null;
   readonly news: Set<News>;
@@ -46,8 +47,8 @@ type Place = { readonly head: Head; readonly variant: Mutable<VariantRow> };
 export type Change = { readonly group: GroupRow; readonly news: readonly News[] };
 
 export type Tally = {
-  /** Counts an event of a project. */
-  add(project: string, event: ErrorEvent): Identity;
+  /** Counts an event of a project. @returns where it belongs */
+  add(project: string, event: ErrorEvent): Pick<Identity, "fingerprint" | "variant">;
   crash(crash: CrashRow): void;
   /** Whether there is something to write. */
   waiting(): boolean;
@@ -61,7 +62,10 @@ export type Tally = {
   readonly next: { readonly group: () => number; readonly variant: () => number };
 };
 
-export type TallyStore = Pick<ErrorStore, "find" | "countVariants" | "firstSeen" | "write" | "groupById" | "nextIds">;
+export type TallyStore = Pick<
+  ErrorStore,
+  "find" | "countVariants" | "firstSeen" | "countGroups" | "countReleases" | "write" | "groupById" | "nextIds"
+>;
 
 export function createTally(store: TallyStore, templates: Templates): Tally {
   const next: Mutable<ReturnType<ErrorStore["nextIds"]>> = { ...store.nextIds() };
@@ -77,31 +81,34 @@ export function createTally(store: TallyStore, templates: Templates): Tally {
   let crashes: CrashRow[] = [];
   let waitingLength = 0;
 
+  // by project, those that wait to be written with them
+  const groupCounts = new Map<string, number>();
+  const releaseCounts = new Map<string, number>();
+
   const releaseKey = (project: string, release: string) => `${project}\u0000${release}`;
 
   function firstSeen(project: string, release: string): number | null {
     return releases.get(releaseKey(project, release))?.firstMs ?? store.firstSeen(project, release);
   }
 
+  const groupsOf = (project: string) => groupCounts.getOrInsertComputed(project, store.countGroups);
+  const releasesOf = (project: string) => releaseCounts.getOrInsertComputed(project, store.countReleases);
+
   function headOf(row: GroupRow): Head {
     const known = heads.get(row.id);
     if (known !== undefined) return known;
-    const head = { row, last: null, news: new Set<News>() };
+    const head = { row: { ...row }, last: null, news: new Set<News>() };
     heads.set(row.id, head);
     return head;
   }
 
   function makeGroup(project: string, event: ErrorEvent, identity: Identity): Head {
+    groupCounts.set(project, groupsOf(project) + 1);
     const head = headOf({
       id: next.group++,
       project,
       fingerprint: identity.fingerprint,
-      kind:
-        event.kind === "traceback"
-          ? "error"
-          : event.level === "error" || event.level === "fatal"
-            ? "message"
-            : "warning",
+      kind: kindOf(event),
       level: event.level,
       format: event.format,
       type: identity.type?.slice(0, maxValue) ?? null,
@@ -126,19 +133,18 @@ export function createTally(store: TallyStore, templates: Templates): Tally {
     return made;
   }
 
-  /** Where an event belongs; made if it is the first of its kind. */
-  function placeOf(project: string, event: ErrorEvent, identity: Identity): Place {
-    const { fingerprint, variant } = identity;
-    const key = `${fingerprint} ${variant}`;
+  /** Where an event belongs; made if it is the first of its kind, and there is room for so many groups. Else null. */
+  function placeOf(project: string, event: ErrorEvent, identity: Identity, room: number): Place | null {
+    const key = `${identity.fingerprint} ${identity.variant}`;
     const known = places.get(key);
     if (known !== undefined) return known;
-    const place = lookUp(project, event, identity, variant);
-    places.set(key, place);
+    const place = lookUp(project, event, identity, room);
+    if (place !== null) places.set(key, place);
     return place;
   }
 
-  function lookUp(project: string, event: ErrorEvent, identity: Identity, variant: string): Place {
-    const { fingerprint } = identity;
+  function lookUp(project: string, event: ErrorEvent, identity: Identity, room: number): Place | null {
+    const { fingerprint, variant } = identity;
     const found = store.find(fingerprint, variant);
     if (found?.variant != null) return { head: headOf(found.group), variant: { ...found.variant } };
     let family = byFingerprint.get(fingerprint);
@@ -149,19 +155,37 @@ export function createTally(store: TallyStore, templates: Templates): Tally {
     }
     if (family !== undefined && variant !== "" && family.variants >= maxVariants) {
       // one for all the others
-      return places.get(`${fingerprint} `) ?? placeOf(project, event, { ...identity, variant: "" });
+      return placeOf(project, event, { ...identity, variant: "" }, room);
     }
+    if (family === undefined && groupsOf(project) >= room) return null;
     const head = family === undefined ? makeGroup(project, event, identity) : heads.get(family.group);
     if (head === undefined) throw new Error(`group ${family?.group} of ${fingerprint} is not in memory`);
     return { head, variant: makeVariant(fingerprint, variant, head.row.id, event.atMs) };
   }
 
-  function countRow(variant: number, { atMs, serverId, source, release }: ErrorEvent): void {
+  /** The place of what has none of its own. */
+  function placeOfRest(project: string, event: ErrorEvent) {
+    const identity = identifyRest(project, kindOf(event), maxGroups);
+    const place = placeOf(project, event, identity, Infinity);
+    if (place === null) throw new Error("there is always room for the rest");
+    return { identity, place };
+  }
+
+  /** The release of an event, if it is told apart from none. */
+  function releaseOf(project: string, { release, atMs }: ErrorEvent): string | null {
+    if (release === null || firstSeen(project, release) !== null) return release;
+    if (releasesOf(project) >= maxReleases) return null;
+    releaseCounts.set(project, releasesOf(project) + 1);
+    releases.set(releaseKey(project, release), { project, release, firstMs: atMs });
+    return release;
+  }
+
+  function countRow(variant: number, { atMs, serverId, source }: ErrorEvent, release: string): void {
     const hour = Math.max(1, Math.floor(atMs / hourMs));
-    const key = `${variant} ${hour} ${serverId} ${source} ${release ?? ""}`;
+    const key = `${variant} ${hour} ${serverId} ${source} ${release}`;
     const row = counts.get(key);
     if (row === undefined) {
-      counts.set(key, { variant, hour, server: serverId, source, release: release ?? "", count: 1, lastMs: atMs });
+      counts.set(key, { variant, hour, server: serverId, source, release, count: 1, lastMs: atMs });
       return;
     }
     row.count++;
@@ -181,30 +205,28 @@ export function createTally(store: TallyStore, templates: Templates): Tally {
 
   return {
     add(project, event) {
-      const identity = identify(project, event, templates.learn);
-      const { head, variant } = placeOf(project, event, identity);
+      const own = identify(project, event, templates.learn);
+      const found = placeOf(project, event, own, maxGroups);
+      const { identity, place } = found === null ? placeOfRest(project, event) : { identity: own, place: found };
+      const { head, variant } = place;
       const { release, atMs } = event;
       const { row } = head;
       const count = row.count + 1;
       const standing = afterEvent(row, { atMs, release, count }, (name) => firstSeen(project, name));
-      if (standing !== row) head.news.add(standing.regressedAtMs === null ? "reopened" : "regressed");
-      head.row = {
-        ...row,
-        ...standing,
-        count,
-        firstMs: Math.min(row.firstMs, atMs),
-        lastMs: Math.max(row.lastMs, atMs),
-      };
+      if (standing !== row) {
+        head.news.add(standing.regressedAtMs === null ? "reopened" : "regressed");
+        Object.assign(row, standing);
+      }
+      row.count = count;
+      row.firstMs = Math.min(row.firstMs, atMs);
+      row.lastMs = Math.max(row.lastMs, atMs);
       head.news.add("seen");
       variant.count++;
       variant.firstMs = Math.min(variant.firstMs, atMs);
       variant.lastMs = Math.max(variant.lastMs, atMs);
       changedGroups.add(head);
       changedVariants.add(variant);
-      countRow(variant.id, event);
-      if (release !== null && firstSeen(project, release) === null) {
-        releases.set(releaseKey(project, release), { project, release, firstMs: atMs });
-      }
+      countRow(variant.id, event, releaseOf(project, event) ?? "");
       takeSample(head, variant, event);
       return identity;
     },
@@ -256,7 +278,14 @@ export function createTally(store: TallyStore, templates: Templates): Tally {
     places.clear();
     heads.clear();
     byFingerprint.clear();
+    groupCounts.clear();
+    releaseCounts.clear();
   }
+}
+
+function kindOf({ kind, level }: ErrorEvent): GroupKind {
+  if (kind === "traceback") return "error";
+  return level === "error" || level === "fatal" ? "message" : "warning";
 }
 
 function sampleRow(group: number, variant: number, number: number, event: ErrorEvent, last: boolean) {

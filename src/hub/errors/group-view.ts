@@ -5,6 +5,8 @@ import type { Breakdown, CrashRow, CrashSummary, GroupRow, Tally } from "#src/pr
 
 /** Names of each kind that a list shows. */
 const maxNames = 20;
+/** And the page of one group. */
+const maxTallies = 200;
 /** Hours of a sparkline. */
 export const sparkHours = 24;
 const hourMs = 3_600_000;
@@ -66,15 +68,16 @@ export type DetailParts = {
 export function detailView(parts: DetailParts, nameOf: NameOf): ErrorDetail {
   const { row, group, counts } = parts;
   const counted = ({ name, count, lastMs }: Tally) => ({ name, count, lastSeen: timestamp(lastMs) });
+  const most = (tallies: readonly Tally[]) => tallies.slice(0, maxTallies);
   return {
     ...group,
     // what the room itself has written
     explanation: JSON.parse(row.explanation) as Explanation,
     merged: [...parts.merged],
     hours: counts.hours.map(({ hour, count }) => ({ at: timestamp(hour * hourMs), count })),
-    bySource: counts.sources.map(counted),
-    byServer: counts.servers.map((tally) => ({ ...counted(tally), id: tally.name, name: nameOf(tally.name) })),
-    byRelease: counts.releases.map(counted),
+    bySource: most(counts.sources).map(counted),
+    byServer: most(counts.servers).map((tally) => ({ ...counted(tally), id: tally.name, name: nameOf(tally.name) })),
+    byRelease: most(counts.releases).map(counted),
     crashSummary: parts.crashSummary.map(({ how, count, lastMs }) => ({ how, count, lastAt: timestamp(lastMs) })),
     recentCrashes: parts.crashes.map((crash) => crashView(crash, nameOf)),
     sample: parts.sample,

@@ -43,9 +43,12 @@ export type Assembly = {
   add(arrived: Arrived): void;
   /** Ends events that have been quiet for a second at this time. */
   advance(nowMs: number): void;
-  flush(): void;
   /** The lowest position of a line of an event that is not yet told; null: none is open. */
   openFrom(): number | null;
+  /** The first positions of all of these. */
+  openAt(): readonly number[];
+  /** Ends what began at `upTo` or before, but for what began at one of `still`. */
+  endOthers(still: ReadonlySet<number>, upTo: number): void;
 };
 export type MakeAssembly = (onEvent: (event: ErrorEvent) => void) => Assembly;
 
@@ -68,6 +71,8 @@ export type ErrorStore = {
   countVariants(fingerprint: string): number;
   mergedInto(group: GroupRow): readonly string[];
   firstSeen(project: string, release: string): number | null;
+  countGroups(project: string): number;
+  countReleases(project: string): number;
   write(writes: ErrorWrites): void;
   list(query: GroupQuery): { readonly groups: readonly GroupRow[]; readonly cursor: string | null };
   breakdowns(groups: readonly number[]): ReadonlyMap<number, Breakdown>;

@@ -5,7 +5,7 @@
  */
 import type { Clock } from "#src/lib/clock.ts";
 import type { ErrorEvent } from "./event.ts";
-import { type Reading, createReading } from "./follow-reading.ts";
+import { type Place, type Reading, createReading } from "./follow-reading.ts";
 import { type Planned, planRegroup } from "./group-regroup.ts";
 import { createTally } from "./group-tally.ts";
 import type { ArrivalLog, ErrorStore, MakeAssembly, Owners, StagingStore } from "./port.ts";
@@ -29,6 +29,7 @@ export type RegroupReport = RegroupProgress & {
 export type RegroupWorld = {
   readonly log: ArrivalLog;
   readonly clock: Clock;
+  readonly workedMs: () => number;
   readonly makeAssembly: MakeAssembly;
   readonly owners: Owners;
   readonly store: ErrorStore;
@@ -39,8 +40,11 @@ export type RegroupWorld = {
   readonly ready: () => boolean;
   readonly progressed: () => void;
   readonly unsaved: () => boolean;
-  /** Called right before the change: the other reading ends, and nothing may wait to be written. Throws when it can't. */
-  readonly beforeChange: () => void;
+  /**
+   * Called right before the change: the other reading ends, and nothing may wait to be written. Throws when it can't.
+   * @returns where the other reading was
+   */
+  readonly beforeChange: () => Place;
   /** Called when it could not be made after all. */
   readonly unchanged: () => void;
   /** Called right after it, with the reading that goes on. */
@@ -111,8 +115,8 @@ export async function regroup(world: RegroupWorld, sinceMs: number, signal: Abor
     await caughtUp;
     // from here on nothing else has its turn until the new groups are there
     ending = true;
-    world.beforeChange();
-    reading.countTold();
+    // what was counted already must be found to be counted in what takes its place
+    reading.endAs(world.beforeChange());
     tally.write(null);
     const made = staging.store.map();
     const variantIds = new Map(made.variants.map((row) => [`${row.fingerprint} ${row.variant}`, row.id]));

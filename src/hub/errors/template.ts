@@ -34,7 +34,7 @@ export type Templates = {
   readonly learn: (owner: string, masked: string) => Template;
   /** What has changed since the last call, to be kept. */
   readonly changes: () => readonly TemplateRow[];
-  /** Takes `rows` as learned earlier. */
+  /** How many there are. */
   readonly count: () => number;
 };
 

@@ -37,7 +37,7 @@ const sweepMs = 1000;
 export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld): Fleet {
   const roster = createRoster();
   const strangers = createStrangers(() => clock.now());
-  const presence = createPresence(() => clock.now());
+  const presence = createPresence(() => clock.monotonic());
   const watches = createWatches();
   const connected = new Set<string>();
   const listeners = new Set<(id: string) => void>();
@@ -70,8 +70,12 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
     for (const listener of listeners) listener(id);
   }
 
-  function isConnected({ lastSeenMs }: ServerRecord): boolean {
-    return lastSeenMs !== null && clock.now() - lastSeenMs <= connectedWithinSeconds * 1000;
+  function isConnected({ id, lastSeenMs }: ServerRecord): boolean {
+    if (lastSeenMs === null) return false;
+    if (presence.reports(id)) return true;
+    // of an earlier life of the hub only wall time is known, which a clock that was set back makes the future
+    const ago = clock.now() - lastSeenMs;
+    return !presence.heard(id) && ago >= 0 && ago <= connectedWithinSeconds * 1000;
   }
 
   const changes = createChanges({

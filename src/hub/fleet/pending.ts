@@ -15,7 +15,7 @@ export type PendingTokens = {
   /** The same, and notes its use. */
   readonly matches: (id: string, token: string) => boolean;
   readonly get: (id: string) => Readonly<Pending> | undefined;
-  /** No longer good, at once; durable when it resolves. */
+  /** No longer good, at once; durable when it resolves, and as before when it rejects. */
   readonly drop: (id: string) => Promise<void>;
 };
 
@@ -47,7 +47,16 @@ export function createPendingTokens(
     },
     get: (id) => all.get(id),
     async drop(id) {
-      if (all.delete(id)) await store.putPendingToken(id, null);
+      const pending = all.get(id);
+      if (pending === undefined) return;
+      all.delete(id);
+      try {
+        await store.putPendingToken(id, null);
+      } catch (error) {
+        // its caller hears that it failed and tries again, which must not find it gone
+        if (!all.has(id)) all.set(id, pending);
+        throw error;
+      }
     },
   };
 }

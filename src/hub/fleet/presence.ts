@@ -7,6 +7,8 @@ import { type Cancel, timestamp } from "#src/lib/clock.ts";
 import { connectedWithinSeconds } from "#src/protocol/api.ts";
 import type { ServerRecord } from "./port.ts";
 
+const patienceMs = connectedWithinSeconds * 1000;
+
 export type PresenceListener = (id: string, present: boolean) => void;
 
 export type Presence = {
@@ -19,13 +21,20 @@ export type Presence = {
   /** Looks at all that are there. @returns after how many milliseconds the next may fall silent */
   readonly sweep: (get: (id: string) => ServerRecord | undefined) => number;
   readonly has: (id: string) => boolean;
+  /** Whether it has reported in this life of the hub, and as lately as makes a server count as connected. */
+  readonly reports: (id: string) => boolean;
+  /** Whether it has reported in this life of the hub. */
+  readonly heard: (id: string) => boolean;
   readonly listen: (listener: PresenceListener) => Cancel;
 };
 
+/** @param now milliseconds that never go back: a clock that is set must not make all agents silent, or a dead one present */
 export function createPresence(now: () => number): Presence {
   const present = new Set<string>();
+  // when each has reported, of those that have in this life of the hub
+  const heard = new Map<string, number>();
   const listeners = new Set<PresenceListener>();
-  let openedAtMs = Number.NEGATIVE_INFINITY;
+  let openedAt = Number.NEGATIVE_INFINITY;
 
   function turn(id: string, isThere: boolean): void {
     if (isThere) present.add(id);
@@ -34,34 +43,38 @@ export function createPresence(now: () => number): Presence {
   }
 
   /** For how many milliseconds it is still waited for; negative: no longer. */
-  function patience(record: ServerRecord | undefined): number {
+  function patience(id: string, record: ServerRecord | undefined): number {
     if (record === undefined || record.lastSeenMs === null) return Number.NEGATIVE_INFINITY;
-    return Math.max(record.lastSeenMs, openedAtMs) + connectedWithinSeconds * 1000 - now();
+    return (heard.get(id) ?? openedAt) + patienceMs - now();
   }
 
   return {
     open(records, silences) {
-      openedAtMs = now();
+      openedAt = now();
       for (const { id, lastSeenMs } of records) {
         if (lastSeenMs !== null && silences.get(id) !== timestamp(lastSeenMs)) present.add(id);
       }
     },
     seen(id) {
+      heard.set(id, now());
       if (!present.has(id)) turn(id, true);
     },
     look(id, record) {
-      if (present.has(id) && patience(record) < 0) turn(id, false);
+      if (present.has(id) && patience(id, record) < 0) turn(id, false);
+      if (record === undefined) heard.delete(id);
     },
     sweep(get) {
       let shortest = Number.POSITIVE_INFINITY;
       for (const id of present) {
-        const left = patience(get(id));
+        const left = patience(id, get(id));
         if (left < 0) turn(id, false);
         else shortest = Math.min(shortest, left);
       }
       return shortest + 1;
     },
     has: (id) => present.has(id),
+    heard: (id) => heard.has(id),
+    reports: (id) => now() - (heard.get(id) ?? Number.NEGATIVE_INFINITY) <= patienceMs,
     listen(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

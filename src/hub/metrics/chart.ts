@@ -84,9 +84,17 @@ function joinedBy({ times, count }: Series, tier: Tier): (i: number) => boolean 
   const distances: number[] = [];
   for (let i = 1; i < times.length; i += every) distances.push(distance(i));
   distances.sort((a, b) => a - b);
-  const longest = joinedWithin * (distances[distances.length >> 1] ?? 0);
+  const usual = distances[distances.length >> 1] ?? 0;
+  // an agent may have been told another interval meanwhile, or the hub looks itself, less often: what is usual before or
+  // after it counts too; of two neighbours the nearer, since the other may be a gap of its own
+  const around = (i: number, j: number) => Math.min(distance(i), distance(j));
   return (i) => {
-    if (distance(i) > longest) return false;
+    const apart = distance(i);
+    if (apart > joinedWithin * usual) {
+      const before = i > 2 ? around(i - 1, i - 2) : 0;
+      const after = i + 2 < times.length ? around(i + 1, i + 2) : 0;
+      if (apart > joinedWithin * Math.max(before, after)) return false;
+    }
     // a stretch that should have many samples and has none is a gap
     return tier === 0 || ((count[i] ?? 0) <= 2 && (count[i - 1] ?? 0) <= 2);
   };

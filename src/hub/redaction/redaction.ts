@@ -10,7 +10,7 @@ import { type RedactionSettings, namesOf, rulesOf } from "./rules.ts";
 import { type Bits, createScan } from "./scan.ts";
 import { createRedactValue } from "./structure.ts";
 
-export { type RedactionSettings, redactionSettings, ruleNames } from "./rules.ts";
+export { type RedactionSettings, overviewOf, redactionSettings, ruleNames } from "./rules.ts";
 
 export type Redactor = {
   /**

@@ -29,6 +29,12 @@ export const redactionSettings = z.strictObject({
 });
 export type RedactionSettings = z.infer<typeof redactionSettings>;
 
+/** What people may know of the settings: names, not patterns. */
+export const overviewOf = ({ off, patterns }: RedactionSettings) => ({
+  rules: ruleNames.map((name) => ({ name, on: !off.includes(name) })),
+  patterns: patterns.map(({ name }) => name),
+});
+
 /** The rules that the settings leave, the operator's own first: they see a text as it came. */
 export function rulesOf({ off, patterns }: RedactionSettings): readonly Rule[] {
   return [...joined(patterns.map(ownRule)), ...builtIn.filter(({ name }) => !off.includes(name))];

@@ -3,7 +3,7 @@ import { Fault } from "#src/protocol/fault.ts";
 import { check, z } from "#src/protocol/schema.ts";
 import type { SshAuth } from "#src/protocol/ssh.ts";
 import type { Sealing } from "./hub-key.ts";
-import { publicKeyOf } from "./keys.ts";
+import { halvesOf } from "./keys.ts";
 
 const secret = z.nullable(
   z.union([
@@ -27,8 +27,8 @@ export function keepable(auth: SshAuth): { readonly secret: Secret; readonly pub
     case "password":
       return { secret: { password: auth.password }, publicKey: null };
     case "key": {
-      const { privateKey, passphrase = null } = auth;
-      return { secret: { privateKey, passphrase }, publicKey: publicKeyOf(privateKey, passphrase) };
+      const { privateKey, publicKey } = halvesOf(auth.privateKey, auth.passphrase ?? null);
+      return { secret: { privateKey, passphrase: null }, publicKey };
     }
   }
 }

@@ -32,8 +32,8 @@ export type SshAccess = SshTargets & {
   open(): Promise<void>;
   /** What may be shown; null: there are none. */
   details(serverId: string): Promise<SshDetails | null>;
-  /** Whether `put` could keep them for a new server. @throws {Fault} `invalid`: a key that can't be read, no password */
-  examine(request: SshRequest): void;
+  /** Whether `put` could keep them, for a new server or this one. Rejects as that does, and changes nothing. */
+  examine(request: SshRequest, serverId?: string): Promise<void>;
   /** Rejects with a Fault `invalid`: a key that can't be read, or credentials that were kept for another host. */
   put(serverId: string, request: SshRequest): Promise<SshDetails>;
   /** Forgets them, secrets too. False: there were none. */
@@ -51,9 +51,20 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
   const all = new Map<string, Entry>();
   const listeners = new Set<(serverId: string) => void>();
 
+  /** In memory at once, so that nobody goes on from what was before meanwhile; undone when it can't be made durable. */
   async function keep(serverId: string, details: SshDetails, sealed: string): Promise<void> {
-    await store.putSsh({ serverId, body: JSON.stringify(details), sealed });
-    all.set(serverId, { details, sealed });
+    const before = all.get(serverId);
+    const entry = { details, sealed };
+    all.set(serverId, entry);
+    try {
+      await store.putSsh({ serverId, body: JSON.stringify(details), sealed });
+    } catch (error) {
+      if (all.get(serverId) === entry) {
+        if (before === undefined) all.delete(serverId);
+        else all.set(serverId, before);
+      }
+      throw error;
+    }
     for (const listener of listeners) listener(serverId);
   }
 
@@ -78,6 +89,25 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
 
   async function hopOf(serverId: string, { host, port, user, hostKey }: Hop, secret: Secret): Promise<SshHop> {
     return { host, port, user, hostKey, credentials: await credentialsOf(serverId, secret) };
+  }
+
+  /** What is to be kept of a request, with what is there already. */
+  async function planned({ sudo, sudoPassword, jump, ...request }: SshRequest, before: Entry | undefined, id: string) {
+    const kept = before === undefined ? noSecrets : await openSecrets(vault, id, before.sealed);
+    const sameWay = before === undefined || isSameWay(jump, before.details.jump);
+    const host = merged(request, before?.details ?? null, kept.login, "", sameWay);
+    const hop = jump === null ? null : merged(jump, before?.details.jump ?? null, kept.jump, "jump.", true);
+    const sameLogin = before !== undefined && sameWay && isSame(request, before.details);
+    const secrets: Secrets = {
+      login: host.secret,
+      sudoPassword: sudo === "with-password" ? (sudoPassword ?? (sameLogin ? kept.sudoPassword : null)) : null,
+      jump: hop?.secret ?? null,
+    };
+    if (sudo === "with-password" && secrets.sudoPassword === null && host.details.auth !== "password") {
+      throw noSudoPassword();
+    }
+    const details: SshDetails = { ...host.details, sudo, jump: hop?.details ?? null, updatedAt: timestamp(now()) };
+    return { details, secrets };
   }
 
   return {
@@ -108,27 +138,12 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
       const entry = all.get(serverId);
       return entry === undefined ? null : await shown(serverId, entry.details);
     },
-    examine({ sudo, sudoPassword, jump, ...request }) {
-      const { details } = merged(request, null, null, "");
-      if (jump !== null) merged(jump, null, null, "jump.");
-      if (sudo === "with-password" && sudoPassword === undefined && details.auth !== "password") throw noSudoPassword();
+    async examine(request, serverId) {
+      await planned(request, serverId === undefined ? undefined : all.get(serverId), serverId ?? "");
     },
-    async put(serverId, { sudo, sudoPassword, jump, ...request }) {
+    async put(serverId, request) {
       ownerOf(serverId);
-      const before = all.get(serverId);
-      const kept = before === undefined ? noSecrets : await openSecrets(vault, serverId, before.sealed);
-      const host = merged(request, before?.details ?? null, kept.login, "");
-      const hop = jump === null ? null : merged(jump, before?.details.jump ?? null, kept.jump, "jump.");
-      const sameLogin = before !== undefined && isSame(request, before.details);
-      const secrets: Secrets = {
-        login: host.secret,
-        sudoPassword: sudo === "with-password" ? (sudoPassword ?? (sameLogin ? kept.sudoPassword : null)) : null,
-        jump: hop?.secret ?? null,
-      };
-      if (sudo === "with-password" && secrets.sudoPassword === null && host.details.auth !== "password") {
-        throw noSudoPassword();
-      }
-      const details = { ...host.details, sudo, jump: hop?.details ?? null, updatedAt: timestamp(now()) };
+      const { details, secrets } = await planned(request, all.get(serverId), serverId);
       await keep(serverId, details, await sealSecrets(vault, serverId, secrets));
       return await shown(serverId, details);
     },
@@ -165,26 +180,32 @@ const noSudoPassword = () =>
 const isSame = (one: Pick<SshHop, "host" | "port" | "user">, other: Pick<SshHop, "host" | "port" | "user">): boolean =>
   one.host === other.host && one.port === other.port && one.user === other.user;
 
+type Place = Pick<SshHop, "host" | "port">;
+
+const isSameWay = (one: Place | null, other: Place | null): boolean =>
+  one?.host === other?.host && one?.port === other?.port;
+
 /**
  * A hop as asked for, with what was kept where nothing is said. Kept credentials stay with the host, port and user that
- * they were given for: whoever may change the details must not be able to have them sent elsewhere.
+ * they were given for, and with the way to it: whoever may change the details must not be able to have them sent
+ * elsewhere, and what a jump host calls the host may be another one.
  */
 function merged(
   { host, port, user, auth, hostKey }: SshHopRequest,
   before: Hop | null,
   kept: Secret,
   path: string,
+  sameWay: boolean,
 ): { readonly details: Hop; readonly secret: Secret } {
   const samePlace = before !== null && before.host === host && before.port === port;
   const key = hostKey ?? (samePlace ? before.hostKey : null);
   if (auth === undefined && before !== null) {
-    if (!isSame({ host, port, user }, before) && before.auth !== "hub-key") {
+    if (before.auth !== "hub-key" && !(sameWay && isSame({ host, port, user }, before))) {
+      const by = sameWay ? "" : ", by another way";
       throw new Fault(
         "invalid",
-        `${path}auth is missing: what is kept is for ${before.user}@${before.host}:${before.port}`,
-        {
-          hint: "Give the credentials for the new address",
-        },
+        `${path}auth is missing: what is kept is for ${before.user}@${before.host}:${before.port}${by}`,
+        { hint: "Give the credentials again, for the new address or jump host" },
       );
     }
     return { details: { ...before, host, port, user, hostKey: key }, secret: kept };

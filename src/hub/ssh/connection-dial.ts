@@ -1,4 +1,5 @@
 /** One hop: a TCP connection (or a stream through another hop), the host's key compared, the user signed in. */
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 import {
@@ -26,7 +27,18 @@ export type DialOptions = {
   readonly through?: Duplex;
 };
 
-export type Dialled = { readonly client: Client; readonly hostKey: string };
+export type Dialled = {
+  readonly client: Client;
+  readonly hostKey: string;
+  /** Says good-bye and hangs up, also on a host that does not hang up itself. */
+  readonly end: () => void;
+};
+
+/** A host that is told good-bye has so long to hang up. */
+const partingMs = 2000;
+/** Bytes that may wait for a host to take them; uploads are held back long before, so only our answers can grow so far. */
+const maxUnreadBytes = 16 * 1_048_576;
+const lookAtUnreadMs = 1000;
 
 export type SeenKey = { readonly fingerprint: string; readonly type: string };
 
@@ -39,16 +51,18 @@ export function nameOf({ host, port }: Pick<SshHop, "host" | "port">): string {
 export async function dial(hop: SshHop, options: DialOptions): Promise<Dialled> {
   let seen: SeenKey | undefined;
   const client = new Client();
+  const auth = signingIn(hop);
+  const way = wayTo(hop, options);
   const config: ConnectConfig = {
-    ...wayTo(hop, options),
-    ...signingIn(hop),
+    ...common(way, options),
+    ...auth,
     hostVerifier(key: Buffer) {
       seen = { fingerprint: fingerprintOf(key), type: keyTypeOf(key) };
       return hop.hostKey === seen.fingerprint;
     },
   };
   try {
-    await connected(client, config, hop, options);
+    await connected(client, way, config, hop, options);
   } catch (error) {
     if (seen !== undefined && hop.hostKey === null) throw unapprovedKey(nameOf(hop), seen.fingerprint);
     if (seen !== undefined && hop.hostKey !== null && seen.fingerprint !== hop.hostKey) {
@@ -57,15 +71,27 @@ export async function dial(hop: SshHop, options: DialOptions): Promise<Dialled> 
     throw error;
   }
   if (seen === undefined) throw new Fault("failed", `${nameOf(hop)} showed no host key`);
-  return { client, hostKey: seen.fingerprint };
+  // one who floods us with questions and reads no answer would fill the hub's memory
+  const watch = setInterval(() => {
+    if (way.writableLength > maxUnreadBytes) way.destroy();
+  }, lookAtUnreadMs);
+  client.once("close", () => clearInterval(watch));
+  return { client, hostKey: seen.fingerprint, end: () => partWith(client, way) };
+}
+
+function partWith(client: Client, way: Duplex): void {
+  const late = setTimeout(() => way.destroy(), partingMs);
+  client.once("close", () => clearTimeout(late));
+  client.end();
 }
 
 /** Asks a host for its key and leaves; nothing secret is sent. Rejects with a Fault `unavailable`. */
 export async function askHostKey(hop: Pick<SshHop, "host" | "port">, options: DialOptions): Promise<SeenKey> {
   let seen: SeenKey | undefined;
   const client = new Client();
+  const way = wayTo(hop, options);
   const config: ConnectConfig = {
-    ...wayTo(hop, options),
+    ...common(way, options),
     username: "orion",
     hostVerifier(key: Buffer) {
       seen = { fingerprint: fingerprintOf(key), type: keyTypeOf(key) };
@@ -73,7 +99,7 @@ export async function askHostKey(hop: Pick<SshHop, "host" | "port">, options: Di
     },
   };
   try {
-    await connected(client, config, { ...hop, user: "orion" }, options);
+    await connected(client, way, config, { ...hop, user: "orion" }, options);
   } catch (error) {
     // that we hang up once we know is no failure
     if (seen === undefined) throw error;
@@ -82,9 +108,13 @@ export async function askHostKey(hop: Pick<SshHop, "host" | "port">, options: Di
   return seen;
 }
 
-function wayTo({ host, port }: Pick<SshHop, "host" | "port">, { timeoutMs, through }: DialOptions): ConnectConfig {
-  const common = { readyTimeout: timeoutMs, keepaliveInterval: keepAliveMs, keepaliveCountMax: keepAliveMisses };
-  return through === undefined ? { ...common, host, port } : { ...common, sock: through };
+/** Ours from the beginning, so that it can be ended whatever state the client is in. */
+function wayTo({ host, port }: Pick<SshHop, "host" | "port">, { through }: DialOptions): Duplex {
+  return through ?? new Socket().connect({ host, port });
+}
+
+function common(sock: Duplex, { timeoutMs }: DialOptions): ConnectConfig {
+  return { sock, readyTimeout: timeoutMs, keepaliveInterval: keepAliveMs, keepaliveCountMax: keepAliveMisses };
 }
 
 function signingIn({ user: username, credentials }: SshHop): ConnectConfig {
@@ -108,26 +138,31 @@ function signingIn({ user: username, credentials }: SshHop): ConnectConfig {
 /** Resolves when `client` is signed in; after that its errors end it, see `close`. */
 async function connected(
   client: Client,
+  way: Duplex,
   config: ConnectConfig,
   hop: Pick<SshHop, "host" | "port" | "user"> & { readonly credentials?: SshCredentials },
   { timeoutMs, signal }: DialOptions,
 ): Promise<void> {
-  signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(() => reject(tooSlow(hop, timeoutMs)), timeoutMs);
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort);
   client.on("ready", resolve);
   // stays: an error without a listener would end the hub; once signed in, `close` follows and tells
-  client.on("error", (error: Error & { readonly level?: string }) => reject(faultOf(error, hop, timeoutMs)));
+  client.on("error", (error: Error & { readonly level?: string }) => {
+    reject(faultOf(error, hop, timeoutMs));
+    // after one of the protocol the client only stops writing, and would listen to nonsense for as long as it comes
+    way.destroy();
+  });
   client.on("close", () =>
     reject(new Fault("unavailable", `${nameOf(hop)} closed the connection`, { hint: lookAtSshd })),
   );
   try {
     client.connect(config);
+    if (signal?.aborted === true) abort();
     await promise;
   } catch (error) {
-    client.destroy();
+    way.destroy();
     throw error;
   } finally {
     clearTimeout(timer);

@@ -16,6 +16,8 @@ import type { SshResult, SshRun, SshTarget } from "./port.ts";
 
 /** Bytes of each stream that a result holds unless it is told otherwise; more is read and left out. */
 const defaultMaxOutputBytes = 1_048_576;
+/** Bytes that a host may send for one script, output that nobody keeps with it; more is no output but an attack. */
+const maxReadBytes = 64 * 1_048_576;
 /** Bytes that may come before sh has begun; a profile that prints more is not read for its message. */
 const maxNoiseBytes = 65_536;
 /** A host with MaxSessions 1 may not have noticed yet that the channel before is closed. */
@@ -32,17 +34,18 @@ export type RunTarget = Pick<SshTarget, "user" | "sudo"> & {
 
 /** Runs `script`; see `SshSession.run`. One that is given up goes on to its end on the host, unheard. */
 export async function runScript(client: Client, target: RunTarget, script: string, run: SshRun): Promise<SshResult> {
-  run.signal?.throwIfAborted();
   const word = randomBytes(12).toString("hex");
   const text = Buffer.from(`${script}\n# orion-end-${word}`);
   const command = commandOf(target, run.asRoot === true, word, text.length);
   const { stdin } = run;
-  const channel = await openChannel(client, command, target.name);
+  const deadline = performance.now() + run.timeoutMs;
+  const channel = await openChannel(client, command, target.name, run);
   return await new Promise<SshResult>((resolve, reject) => {
     const stdout = createSink(run.maxOutputBytes ?? defaultMaxOutputBytes, run.onOutput);
     const stderr = createSink(run.maxOutputBytes ?? defaultMaxOutputBytes, run.onOutput);
     const begin = Buffer.from(`orion-begin-${word}\n`);
-    const question = `orion-ask-${word}`;
+    // sudo's, where the command has one; who asks otherwise gets no answer
+    const question = command.includes(" -p ") ? `orion-ask-${word}` : undefined;
     let noise: Buffer | undefined = Buffer.alloc(0);
     let complaint = "";
     let asked = 0;
@@ -55,11 +58,20 @@ export async function runScript(client: Client, target: RunTarget, script: strin
       reject(error);
       channel.close();
     }
-    const late = () =>
-      new Fault("unavailable", `${target.name} did not finish within ${Math.round(run.timeoutMs / 1000)} s`, {
-        hint: "Is it overloaded, or does something on it hang?",
-      });
-    const timer = setTimeout(() => finish(late()), run.timeoutMs);
+    const timer = setTimeout(() => finish(tooLate(target.name, run)), Math.max(0, deadline - performance.now()));
+    let received = 0;
+    function count({ length }: Buffer): void {
+      received += length;
+      if (received <= maxReadBytes) return;
+      finish(
+        new Fault("failed", `${target.name} prints without end: it was given up after ${received >> 20} MiB`, {
+          hint: "Sign in by hand and look what its shell or the command prints",
+        }),
+      );
+      // what it goes on to send is not taken off the network any more
+      channel.pause();
+      channel.stderr.pause();
+    }
     const abort = () => finish(run.signal?.reason);
     run.signal?.addEventListener("abort", abort);
 
@@ -72,6 +84,7 @@ export async function runScript(client: Client, target: RunTarget, script: strin
     }
 
     channel.on("data", (bytes: Buffer) => {
+      count(bytes);
       if (noise === undefined) {
         stdout.take(bytes);
         return;
@@ -88,12 +101,13 @@ export async function runScript(client: Client, target: RunTarget, script: strin
       if (rest.length > 0) stdout.take(rest);
     });
     channel.stderr.on("data", (bytes: Buffer) => {
+      count(bytes);
       if (noise === undefined) {
         stderr.take(bytes);
         return;
       }
       complaint = (complaint + bytes.toString()).slice(-maxNoiseBytes);
-      const questions = complaint.split(question).length - 1;
+      const questions = question === undefined ? 0 : complaint.split(question).length - 1;
       if (questions === asked) return;
       asked = questions;
       // a second question means that the first answer was wrong; more wrong ones could lock the account
@@ -125,20 +139,42 @@ function commandOf({ sudo, user }: RunTarget, asRoot: boolean, word: string, byt
   return sudo === "without-password" ? `sudo -n -- ${shell}` : `sudo -S -p orion-ask-${word} -- ${shell}`;
 }
 
-async function openChannel(client: Client, command: string, name: string): Promise<ClientChannel> {
+async function openChannel(client: Client, command: string, name: string, run: SshRun): Promise<ClientChannel> {
+  const { promise: never, reject } = Promise.withResolvers<never>();
+  const closed = () => reject(lost(name));
+  const abort = () => reject(run.signal?.reason);
+  // a host that is there but answers nothing is given up as one that does not finish
+  const timer = setTimeout(() => reject(tooLate(name, run)), run.timeoutMs);
+  client.once("close", closed);
+  run.signal?.addEventListener("abort", abort);
+  if (run.signal?.aborted === true) abort();
+  const opening = tryToOpen(client, command, name);
+  try {
+    return await Promise.race([never, opening]);
+  } catch (error) {
+    // one that opens after all has nobody who waits for it
+    keep(
+      opening.then((channel) => channel.close()),
+      () => undefined,
+    );
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    client.off("close", closed);
+    run.signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function tryToOpen(client: Client, command: string, name: string): Promise<ClientChannel> {
   for (let tries = 1; ; tries++) {
     try {
       return await new Promise<ClientChannel>((resolve, reject) => {
-        const closed = () => reject(lost(name));
-        client.once("close", closed);
         client.exec(command, (error, channel) => {
-          client.off("close", closed);
           if (error === undefined) resolve(channel);
           else reject(error);
         });
       });
     } catch (error) {
-      if (error instanceof Fault) throw error;
       if (tries < openTries && isOpenFailure(error)) {
         await Bun.sleep(openPauseMs);
         continue;
@@ -194,6 +230,11 @@ function createSink(maxBytes: number, onOutput: SshRun["onOutput"]): Sink {
   };
 }
 
+const tooLate = (name: string, { timeoutMs }: SshRun): Fault =>
+  new Fault("unavailable", `${name} did not finish within ${Math.round(timeoutMs / 1000)} s`, {
+    hint: "Is it overloaded, or does something on it hang?",
+  });
+
 function lost(name: string): Fault {
   return new Fault("unavailable", `the connection to ${name} was lost`, {
     hint: "Is the host still up, and the network between it and the hub whole?",
@@ -214,9 +255,9 @@ function wrongPassword({ name, user }: RunTarget): Fault {
 }
 
 /** sh did not start: the login shell or sudo said why. */
-function neverBegan(target: RunTarget, { asRoot }: SshRun, said: string, question: string): Fault {
+function neverBegan(target: RunTarget, { asRoot }: SshRun, said: string, question = ""): Fault {
   const { name, user, sudo } = target;
-  const words = said.replaceAll(question, "").replace(/\s+/g, " ").trim().slice(0, 500);
+  const words = (question === "" ? said : said.replaceAll(question, "")).replace(/\s+/g, " ").trim().slice(0, 500);
   if (asRoot === true && sudo !== "none" && user !== "root") {
     if (/password is required|a terminal is required|no tty/i.test(words)) {
       return new Fault("denied", `sudo on ${name} wants a password of ${user}`, {

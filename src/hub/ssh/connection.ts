@@ -1,10 +1,8 @@
 /** Sessions over SSH (RFC 4251-4254), through a jump host where there is one. */
 import { type Duplex, Readable } from "node:stream";
 
-import type { Client } from "ssh2";
-
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
-import { type DialOptions, type SeenKey, askHostKey, dial, nameOf } from "./connection-dial.ts";
+import { type DialOptions, type Dialled, type SeenKey, askHostKey, dial, nameOf } from "./connection-dial.ts";
 import { runScript } from "./connection-run.ts";
 import type { OpenSession, SshHop, SshSession, SshTarget } from "./port.ts";
 
@@ -22,10 +20,10 @@ export const openSession: OpenSession = async (target, { timeoutMs, signal }) =>
   });
   const jump = target.jump === null ? undefined : await openJump(target.jump, target, left);
   try {
-    const { client, hostKey } = await dial(target, { ...left(), ...(jump === undefined ? {} : { through: jump.way }) });
-    return sessionOf(client, hostKey, target, () => jump?.client.end());
+    const dialled = await dial(target, { ...left(), ...(jump === undefined ? {} : { through: jump.way }) });
+    return sessionOf(dialled, target, () => jump?.end());
   } catch (error) {
-    jump?.client.end();
+    jump?.end();
     throw error;
   }
 };
@@ -41,38 +39,47 @@ export async function readHostKey(
     ...(signal === undefined ? {} : { signal }),
   });
   if (jump === null) return await askHostKey(host, left());
-  const { client, way } = await openJump(jump, host, left);
+  const { way, end } = await openJump(jump, host, left);
   try {
     return await askHostKey(host, { ...left(), through: way });
   } finally {
-    client.end();
+    end();
   }
 }
 
-type Jump = { readonly client: Client; readonly way: Duplex };
+type Jump = { readonly way: Duplex; readonly end: () => void };
 
 async function openJump(jump: SshHop, to: Pick<SshHop, "host" | "port">, left: () => DialOptions): Promise<Jump> {
-  const { client } = await dial(jump, left());
+  const { client, end } = await dial(jump, left());
+  const { timeoutMs, signal } = left();
+  const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+  const late = setTimeout(() => reject(new Error("it did not answer in time")), timeoutMs);
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  const closed = () => reject(new Error("it closed the connection"));
+  client.once("close", closed);
   try {
-    const way = await new Promise<Duplex>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error("it did not answer in time")), left().timeoutMs);
-      client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, stream) => {
-        clearTimeout(late);
-        if (error === undefined) resolve(stream);
-        else reject(error);
-      });
+    if (signal?.aborted === true) abort();
+    client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, stream) => {
+      if (error === undefined) resolve(stream);
+      else reject(error);
     });
-    return { client, way };
+    return { way: await promise, end };
   } catch (error) {
-    client.end();
+    end();
+    if (signal?.aborted === true) throw signal.reason;
     throw new Fault("unavailable", `${nameOf(jump)} can't reach ${nameOf(to)}: ${reasonOf(error)}`, {
       hint: "Does its sshd allow it (AllowTcpForwarding), and does the host listen there?",
       cause: error,
     });
+  } finally {
+    clearTimeout(late);
+    signal?.removeEventListener("abort", abort);
+    client.off("close", closed);
   }
 }
 
-function sessionOf(client: Client, hostKey: string, target: SshTarget, ended: () => void): SshSession {
+function sessionOf({ client, hostKey, end }: Dialled, target: SshTarget, ended: () => void): SshSession {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   client.once("close", () => {
     ended();
@@ -88,7 +95,7 @@ function sessionOf(client: Client, hostKey: string, target: SshTarget, ended: ()
   return {
     hostKey,
     closed,
-    close: () => client.end(),
+    close: end,
     run(script, options) {
       const { stdin } = options;
       const stream = stdin instanceof Readable ? stdin : undefined;

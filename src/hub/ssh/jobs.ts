@@ -9,66 +9,14 @@ import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { type Job, type JobKind, type JobStep, job as jobSchema } from "#src/protocol/job.ts";
 import { check } from "#src/protocol/schema.ts";
 import { addOutput } from "./jobs-output.ts";
+import type { JobPlan, JobRecord, JobView, Jobs, JobsStore } from "./jobs-port.ts";
 
 /** Hosts that are worked on at once: each may be sent a program of 110 MB. */
 const maxRunning = 8;
 /** Jobs of one server that may wait. */
 const maxWaiting = 4;
 
-export type JobRecord = {
-  readonly id: string;
-  readonly serverId: string;
-  readonly over: boolean;
-  readonly createdAtMs: number;
-  /** the job as JSON */
-  readonly body: string;
-};
-
-export type JobsStore = {
-  job(id: string): Promise<JobRecord | undefined>;
-  jobsOf(serverId: string): Promise<readonly JobRecord[]>;
-  openJobs(): Promise<readonly JobRecord[]>;
-  putJob(record: JobRecord): Promise<void>;
-};
-
-/** What a step sees of its job. */
-export type JobView = {
-  readonly job: Job;
-  /** aborted when the job is cancelled or the hub stops; its reason is a Fault */
-  readonly signal: AbortSignal;
-  /** Adds to the output of the running step. */
-  readonly say: (text: string) => void;
-};
-
-export type JobPlan = {
-  readonly steps: readonly { readonly name: string; readonly run: (view: JobView) => Promise<void> }[];
-  /** After a failure or a cancellation: the host is brought back. What it says is the end of the failed step's output. */
-  readonly undo: (view: JobView) => Promise<void>;
-  /** Always, at the very end. */
-  readonly close: () => void;
-};
-
-export type JobOrder = Pick<Job, "kind" | "serverId" | "hostname" | "createdBy" | "request">;
-
-export type Jobs = {
-  /** Takes up what an earlier life of the hub has left. */
-  open(): Promise<void>;
-  /** Lets go of everything; jobs that run or wait are taken up by the next `open`. */
-  close(): Promise<void>;
-  /** Rejects with a Fault `limited` when too many wait for this server. */
-  start(order: JobOrder): Promise<Job>;
-  get(id: string): Promise<Job | undefined>;
-  /** Newest first. */
-  of(serverId: string): Promise<readonly Job[]>;
-  /** It ends soon, after what it has done is undone. undefined: there is none, or it is over. */
-  cancel(id: string): Promise<Job | undefined>;
-  /** Whether something runs or waits for this server. */
-  busy(serverId: string): boolean;
-  /** A server is gone: its jobs end. */
-  forget(serverId: string): void;
-  /** Tells of each change of a job that runs or waits. */
-  onChange(listener: (id: string) => void): () => void;
-};
+export type { JobOrder, JobPlan, JobRecord, JobView, Jobs, JobsStore } from "./jobs-port.ts";
 
 export type JobsWorld = {
   readonly store: JobsStore;
@@ -96,6 +44,8 @@ const waiting = (name: string): JobStep => ({
 export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): Jobs {
   const open = new Map<string, Open>();
   const listeners = new Set<(id: string) => void>();
+  // what must be done whether a job is cancelled or not ends with the hub only
+  const end = new AbortController();
   let closed = false;
   const now = () => timestamp(clock.now());
 
@@ -165,6 +115,8 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
     let made: JobPlan | undefined;
     try {
       made = plan[entry.job.kind](entry.job);
+      // cancelled in an earlier life of the hub: all that is left to do is to undo
+      control.signal.throwIfAborted();
       await change(entry, { state: "running", startedAt: entry.job.startedAt ?? now() });
       for (const step of made.steps) {
         control.signal.throwIfAborted();
@@ -173,7 +125,8 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
         await step.run(view);
         await change(entry, { steps: [...withStep(entry, at, { state: "done", finishedAt: now() })] });
       }
-      await finish(entry, { state: "done" });
+      // a cancellation that came too late for the last step
+      await finish(entry, { state: "done", problem: null });
     } catch (error) {
       // the next life of the hub takes it up, and undoes on the host what is half done
       if (closed) return;
@@ -192,8 +145,7 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
     view.say(`${fault instanceof Fault ? fault.oneLine : reasonOf(fault)}\n`);
     let problem = { message: reasonOf(fault), hint: fault instanceof Fault ? (fault.hint ?? null) : null };
     try {
-      // cancelled or not, this must be done
-      await made?.undo({ ...view, job: entry.job, signal: new AbortController().signal });
+      await made?.undo({ ...view, job: entry.job, signal: end.signal });
     } catch (undoing) {
       view.say(`${undoing instanceof Fault ? undoing.oneLine : reasonOf(undoing)}\n`);
       problem = { message: `${problem.message}; ${reasonOf(undoing)}`, hint: hintOf(undoing) ?? problem.hint };
@@ -209,8 +161,10 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
     await change(entry, { ...to, finishedAt: now() });
   }
 
-  function enter(job: Job): void {
-    open.set(job.id, { job, control: new AbortController(), running: undefined });
+  function enter(job: Job): Open {
+    const entry = { job, control: new AbortController(), running: undefined };
+    open.set(job.id, entry);
+    return entry;
   }
 
   const read = ({ body }: JobRecord): Job => check(jobSchema, JSON.parse(body), "a job in the store");
@@ -220,7 +174,9 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
       for (const record of await store.openJobs()) {
         const job = read(record);
         // what a step of before has said is of no use to its second attempt
-        enter({ ...job, state: "queued", steps: stepNames[job.kind].map(waiting) });
+        const entry = enter({ ...job, state: "queued", steps: stepNames[job.kind].map(waiting) });
+        // only a job that is to end has a problem and is not over
+        if (job.problem !== null) entry.control.abort(new Fault("conflict", job.problem.message));
       }
       pump();
     },
@@ -231,6 +187,7 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
         entry.control.abort(stop);
         return entry.running ?? [];
       });
+      end.abort(stop);
       await Promise.allSettled(running);
     },
     async start(order) {
@@ -268,7 +225,12 @@ export function createJobs({ store, clock, plan, stepNames, warn }: JobsWorld): 
     async cancel(id) {
       const entry = open.get(id);
       if (entry === undefined || isOver(entry.job)) return undefined;
-      entry.control.abort(new Fault("conflict", "the job was cancelled"));
+      const reason = new Fault("conflict", "the job was cancelled");
+      entry.control.abort(reason);
+      if (entry.running !== undefined && entry.job.problem === null) {
+        // a hub that is started again must know it, too
+        await change(entry, { problem: { message: reason.message, hint: null } });
+      }
       if (entry.running === undefined) {
         open.delete(id);
         const steps = entry.job.steps.map((step): JobStep => ({ ...step, state: "skipped" }));

@@ -4,6 +4,7 @@ import { createPrivateKey } from "node:crypto";
 import { type ParsedKey, utils } from "ssh2";
 
 import { Fault } from "#src/protocol/fault.ts";
+import { refuseCostlyKey } from "./key-cost.ts";
 
 const formats = "Paste the whole private key file: OpenSSH, PEM or PKCS#8; ed25519, RSA or ECDSA";
 
@@ -13,6 +14,7 @@ const formats = "Paste the whole private key file: OpenSSH, PEM or PKCS#8; ed255
  */
 export function readPrivateKey(text: string, passphrase: string | null): ParsedKey {
   const trimmed = `${text.trim().replaceAll("\r\n", "\n")}\n`;
+  if (passphrase !== null) refuseCostlyKey(trimmed);
   const pkcs8 = /^-----BEGIN (?:ENCRYPTED )?PRIVATE KEY-----/.test(trimmed);
   const parsed: ParsedKey | Error | readonly ParsedKey[] = pkcs8
     ? utils.parseKey(fromPkcs8(trimmed, passphrase))
@@ -29,10 +31,24 @@ export function readPrivateKey(text: string, passphrase: string | null): ParsedK
   return key;
 }
 
+/**
+ * Both halves: the public one as it stands in authorized_keys, the private one without its passphrase, because taking
+ * that away takes up to seconds in which nothing else runs, and must not be done for each connection.
+ * @throws {Fault} as `readPrivateKey`
+ */
+export function halvesOf(
+  text: string,
+  passphrase: string | null,
+): { readonly privateKey: string; readonly publicKey: string } {
+  const key = readPrivateKey(text, passphrase);
+  return { privateKey: passphrase === null ? text : key.getPrivatePEM(), publicKey: publicLine(key) };
+}
+
+const publicLine = (key: ParsedKey): string => `${key.type} ${key.getPublicSSH().toString("base64")}`;
+
 /** The public half of a private key as it stands in authorized_keys. @throws {Fault} as `readPrivateKey` */
 export function publicKeyOf(text: string, passphrase: string | null): string {
-  const key = readPrivateKey(text, passphrase);
-  return `${key.type} ${key.getPublicSSH().toString("base64")}`;
+  return publicLine(readPrivateKey(text, passphrase));
 }
 
 /** PKCS#8 (RFC 5958), which ssh2 does not read, in a form that it does. */

@@ -12,7 +12,7 @@ import { readBody, writeBodySync } from "./blocks/body.ts";
 
 /** Bigger deliveries are stored in several chunks, so that a reader never has to inflate more than this at once. */
 export const maxChunkBytes = 4 * 1024 * 1024;
-/** What each of several then has at most, in messages. */
+/** What each of several then has at most, and a line; in messages and fields. */
 const partBytes = 1024 * 1024;
 const partEntries = 16_384;
 
@@ -30,6 +30,7 @@ export type Chunk = {
   readonly lastMs: number;
   /** bit n: an entry of level n is inside */
   readonly levels: number;
+  /** of messages and fields */
   readonly rawBytes: number;
   readonly body: Uint8Array;
 };
@@ -48,17 +49,24 @@ export function levelBit(level: Level): number {
 /** The chunks of a delivery: one as a rule, more when it is big. `zstd`: the same entries as NDJSON in zstd. */
 export function chunksOf(columns: LogColumns, zstd: Uint8Array | null): Chunk[] {
   if (columns.count === 0) return [];
-  if (columns.text.length <= maxChunkBytes) return [describe(columns, zstd ?? encode(columns))];
+  if (rawBytesOf(columns) <= maxChunkBytes) return [describe(columns, zstd ?? encode(columns))];
+  const { offsets, fields } = columns;
   const chunks: Chunk[] = [];
   for (let from = 0; from < columns.count;) {
-    const limit = (columns.offsets[from] as number) + partBytes;
-    let to = from + 1;
-    while (to < columns.count && to - from < partEntries && (columns.offsets[to + 1] as number) <= limit) to++;
+    let to = from;
+    for (let bytes = 0; to < columns.count && to - from < partEntries && bytes < partBytes; to++) {
+      bytes += (offsets[to + 1] as number) - (offsets[to] as number) + (fields?.[to]?.length ?? 0);
+    }
     const part = sliceColumns(columns, from, to);
     chunks.push(describe(part, encode(part)));
     from = to;
   }
   return chunks;
+}
+
+/** Bytes of messages and, about, of fields. */
+export function rawBytesOf({ text, fields }: LogColumns): number {
+  return text.length + (fields?.reduce((sum, own) => sum + own.length, 0) ?? 0);
 }
 
 /** The entries of a chunk's body. Throws when it is damaged. */
@@ -82,7 +90,7 @@ function encode(columns: LogColumns): Uint8Array {
 }
 
 function describe(columns: LogColumns, body: Uint8Array): Chunk {
-  const { count, seqs, times, levels: ranks, text } = columns;
+  const { count, seqs, times, levels: ranks } = columns;
   let firstSeq = Infinity;
   let lastSeq = -1;
   let firstMs = Infinity;
@@ -97,5 +105,5 @@ function describe(columns: LogColumns, body: Uint8Array): Chunk {
     if (ms > lastMs) lastMs = ms;
     mask |= 1 << (ranks[i] as number);
   }
-  return { columns, firstSeq, lastSeq, firstMs, lastMs, levels: mask, rawBytes: text.length, body };
+  return { columns, firstSeq, lastSeq, firstMs, lastMs, levels: mask, rawBytes: rawBytesOf(columns), body };
 }

@@ -1,4 +1,5 @@
 /** What is remembered of a sender, so that nothing it repeats is stored twice. */
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { type Range, type Ranges, addRange } from "./seen.ts";
 
 /** Names of its latest deliveries that are remembered; a sender has one or two on the way. */
@@ -12,21 +13,39 @@ export type Sender = {
 
 const unknown: Sender = { ranges: [], batches: [] };
 
-/** The columns a sender is kept in. */
-export type SenderRow = { readonly ranges: string; readonly batches: string };
+/** The columns a sender is kept in; a wrong digit in them would make new lines count as repeated. */
+export type SenderRow = {
+  readonly ranges: string;
+  readonly batches: string;
+  /** CRC-32 of the others, and of whose they are; null: it was written before there were any */
+  readonly crc: number | null;
+};
 
-/** Reads a row; no row: a sender that was never seen. */
-export function readSender(row: SenderRow | null): Sender {
+/** Reads the row of the sender `id`; no row: it was never seen. Throws a Fault `failed` when it is damaged. */
+export function readSender(id: string, row: SenderRow | null): Sender {
   if (row === null) return unknown;
-  const ranges = JSON.parse(row.ranges) as Range[];
-  return {
-    ranges: ranges.reduce<Ranges>((all, [from, to]) => addRange(all, from, to), []),
-    batches: JSON.parse(row.batches) as string[],
-  };
+  try {
+    if (row.crc !== null && row.crc !== crcOf(id, row)) throw new RangeError("its checksum is another");
+    const ranges = JSON.parse(row.ranges) as Range[];
+    return {
+      ranges: ranges.reduce<Ranges>((all, [from, to]) => addRange(all, from, to), []),
+      batches: JSON.parse(row.batches) as string[],
+    };
+  } catch (error) {
+    throw new Fault("failed", `what is remembered of the deliveries of ${id} is damaged: ${reasonOf(error)}`, {
+      hint: "Run `orion hub repair`: it is forgotten then, and what is repeated may be stored again",
+      cause: error,
+    });
+  }
 }
 
-export function writeSender(sender: Sender): SenderRow {
-  return { ranges: JSON.stringify(sender.ranges), batches: JSON.stringify(sender.batches) };
+export function writeSender(id: string, sender: Sender): SenderRow {
+  const row = { ranges: JSON.stringify(sender.ranges), batches: JSON.stringify(sender.batches) };
+  return { ...row, crc: crcOf(id, row) };
+}
+
+function crcOf(id: string, { ranges, batches }: Omit<SenderRow, "crc">): number {
+  return Bun.hash.crc32(`${id}\n${ranges}\n${batches}`);
 }
 
 /** A short name for a delivery's name: 64 bits are plenty to tell 32 of them apart. */
@@ -60,7 +79,7 @@ export function createSenders(read: (id: string) => SenderRow | null): Senders {
     get(id) {
       const known = staged.get(id) ?? kept.get(id);
       if (known !== undefined) return known;
-      const sender = readSender(read(id));
+      const sender = readSender(id, read(id));
       if (kept.size >= maxKept) kept.clear();
       kept.set(id, sender);
       return sender;

@@ -6,7 +6,7 @@ import type { HubEvent, ServerEvent } from "#src/protocol/event.ts";
 import type { Staged } from "./commits.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import type { Opened } from "./database.ts";
-import { batchKey, createSenders, rememberBatch, writeSender } from "./deliveries.ts";
+import { type SenderRow, batchKey, createSenders, rememberBatch, writeSender } from "./deliveries.ts";
 import { createListeners } from "./listeners.ts";
 import type { Appended, EventBatch, EventSearch, StateStore } from "./port.ts";
 import { admit } from "./seen.ts";
@@ -26,9 +26,7 @@ export type EventsTable = Pick<StateStore, "events" | "eventsAfter" | "eventsHea
 export function createEventsTable({ database, queries }: Opened<StateTables>): EventsTable {
   const statements = {
     head: database.prepare<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
-    sender: database.prepare<{ ranges: string; batches: string }, [string]>(
-      "SELECT ranges, batches FROM senders WHERE server = ?",
-    ),
+    sender: database.prepare<SenderRow, [string]>("SELECT ranges, batches, NULL AS crc FROM senders WHERE server = ?"),
     putSender: database.prepare<unknown, [string, string, string]>(
       "INSERT INTO senders (server, ranges, batches) VALUES (?, ?, ?) ON CONFLICT (server) DO UPDATE SET ranges = excluded.ranges, batches = excluded.batches",
     ),
@@ -73,7 +71,7 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
     }
     const next = { ranges, batches: key === null ? sender.batches : rememberBatch(sender.batches, key) };
     senders.set(batch.serverId, next);
-    const row = writeSender(next);
+    const row = writeSender(batch.serverId, next);
     statements.putSender.run(batch.serverId, row.ranges, row.batches);
     return { accepted, duplicates: count - accepted };
   }

@@ -5,6 +5,8 @@ import type { StateTables } from "./state-tables.ts";
 
 /** Finished jobs of a server that are kept. */
 const keptPerServer = 20;
+/** Milliseconds, 90 days: what somebody did to a host so long ago is in the audit trail, and in its events. */
+const keptForMs = 90 * 86_400_000;
 
 export type JobRow = {
   readonly id: string;
@@ -22,7 +24,7 @@ export type JobStore = {
   jobsOf(serverId: string): Promise<readonly JobRow[]>;
   /** In order of creation. */
   openJobs(): Promise<readonly JobRow[]>;
-  /** Old ones of the same server are forgotten. */
+  /** Old ones of the same server are forgotten, and very old ones of all. */
   putJob(row: JobRow): Promise<void>;
 };
 
@@ -33,6 +35,7 @@ export function createJobsTable({ database, queries }: Opened<StateTables>, comm
   const dropOld = database.prepare<unknown, [string, string, number]>(
     "DELETE FROM jobs WHERE server = ? AND over = 1 AND id NOT IN (SELECT id FROM jobs WHERE server = ? ORDER BY created_at_ms DESC LIMIT ?)",
   );
+  const dropVeryOld = database.prepare<unknown, [number]>("DELETE FROM jobs WHERE over = 1 AND created_at_ms < ?");
   const rowOf = (row: StateTables["jobs"]): JobRow => ({
     id: row.id,
     serverId: row.server,
@@ -58,6 +61,7 @@ export function createJobsTable({ database, queries }: Opened<StateTables>, comm
       commits.write(body.length, () => {
         put.run(id, serverId, over ? 1 : 0, createdAtMs, body);
         dropOld.run(serverId, serverId, keptPerServer);
+        dropVeryOld.run(createdAtMs - keptForMs);
       }),
   };
 }

@@ -1,10 +1,29 @@
 /** A copy of a database as it was before its tables are changed: the newest one is kept beside it. */
 import type { Database } from "bun:sqlite";
-import { chmodSync, closeSync, fsyncSync, openSync, readdirSync, renameSync, statfsSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  statfsSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import { removeIfThere, syncFolder } from "#src/lib/files.ts";
 import { Fault } from "#src/protocol/fault.ts";
+
+/** A slow disk, or one that others keep busy. */
+const leastBytesPerMs = 5 * 1024;
+
+/** The longest that copies of all databases in `folder` may take, in milliseconds. */
+export function longestCopyMs(folder: string): number {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".db")) : [];
+  return Math.ceil(names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0) / leastBytesPerMs);
+}
 
 /** What is left free beside the copy: the change itself takes space as well. */
 const spareBytes = 16 * 1024 * 1024;

@@ -12,12 +12,14 @@ export type FieldsColumn = {
   readonly all: () => readonly string[] | null;
 };
 
+/** Rests of lines that are known by their bytes: one for each container of a server, say. */
+const knownBits = 6;
+
 export function createFieldsColumn(bytes: Buffer): FieldsColumn {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let texts: string[] | undefined;
-  // a stretch that no other is like, not even an empty one
-  let lastBegin = 0;
-  let lastEnd = -1;
-  let lastText = "";
+  // of each hash the rest of a line that had it last, and the fields in it; made when the first one comes
+  let known: { begins: Int32Array; ends: Int32Array; texts: string[] } | undefined;
 
   function set(count: number, text: string): void {
     if (texts === undefined) {
@@ -27,16 +29,30 @@ export function createFieldsColumn(bytes: Buffer): FieldsColumn {
     texts.push(text);
   }
 
+  function slotOf(begin: number, end: number): number {
+    let hash = end - begin;
+    // the last ones, up to three bytes, are brackets as a rule
+    for (let at = begin; at + 4 <= end; at += 4) hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
+    return hash >>> (32 - knownBits);
+  }
+
   return {
     none: () => void texts?.push(""),
     put: (count, fields) => set(count, fields === undefined ? "" : JSON.stringify(fields)),
     read(count, begin, end) {
-      if (end - begin !== lastEnd - lastBegin || bytes.compare(bytes, lastBegin, lastEnd, begin, end) !== 0) {
+      // an empty place is like no rest of a line, not even an empty one
+      known ??= { begins: new Int32Array(2 ** knownBits), ends: new Int32Array(2 ** knownBits).fill(-1), texts: [] };
+      const slot = slotOf(begin, end);
+      const from = known.begins[slot] as number;
+      const to = known.ends[slot] as number;
+      if (to - from !== end - begin || bytes.compare(bytes, from, to, begin, end) !== 0) {
         const text = readFields(bytes.toString("utf8", begin, end));
         if (text === undefined) return false;
-        [lastBegin, lastEnd, lastText] = [begin, end, text];
+        known.begins[slot] = begin;
+        known.ends[slot] = end;
+        known.texts[slot] = text;
       }
-      set(count, lastText);
+      set(count, known.texts[slot] ?? "");
       return true;
     },
     all: () => texts ?? null,

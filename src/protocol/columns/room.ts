@@ -62,7 +62,7 @@ export function viewColumnRoom(room: ColumnRoom, count: number): ColumnRoom {
 
 /** Copies entries `from` to `to` but for their sources to place `at`, where their text lies `shift` bytes further on. */
 export function copyRange(
-  { times, seqs, levels, streams, offsets }: LogColumns,
+  { times, seqs, levels, streams, offsets }: Pick<LogColumns, "times" | "seqs" | "levels" | "streams" | "offsets">,
   from: number,
   to: number,
   room: ColumnRoom,

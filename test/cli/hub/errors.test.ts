@@ -1,7 +1,7 @@
 /** `orion errors …` against a real hub whose agents print tracebacks. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import type { ErrorDetail, ErrorGroup } from "#src/protocol/error-group.ts";
+import type { ErrorDetail, ErrorGroup, SamplesPage } from "#src/protocol/error-group.ts";
 import { type Agent, type TestHub, crash, entry, startHub } from "#test/hub/kit/hub.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
@@ -158,6 +158,37 @@ test("groups are resolved, ignored, opened again and merged", async () => {
 
   expect((await run("merge", key, value)).out).toBe(`${key} is part of ${value} now: ValueError: bad number 'x0'\n`);
   expect((await list()).map(({ fingerprint, count }) => [fingerprint, count])).toEqual([[value, 4]]);
+});
+
+test("what was merged is split off again by one of its samples", async () => {
+  const value = await idOf("ValueError");
+  const shown = await run("show", value, "--samples");
+  expect([shown.code, shown.err]).toEqual([0, ""]);
+  expect(shown.out).toMatch(/^ *ID +SEEN +LIKE +WHERE +RELEASE +ERROR\n/);
+  const [line = "", sample = ""] = /^ *(\d+) .*KeyError.*$/m.exec(shown.out) ?? [];
+  expect(line).toMatch(/^ *\d+ +\d+s ago +#\d +web-1\/worker +- +KeyError: 'name'$/);
+  const others = JSON.parse((await run("show", value, "--samples", "--json")).out) as SamplesPage;
+  expect(others.events.map(({ id }) => id)).toContain(sample);
+  for (const [words, code, why] of [
+    [["split", value], 2, "<sample>"],
+    [["split", value, "newest"], 2, "newest"],
+    [["split", value, "999999"], 1, "there is no such sample in this group"],
+  ] as const) {
+    const refused = await run(...words);
+    expect([refused.code, refused.err]).toEqual([code, expect.stringContaining(why)]);
+  }
+  const split = await run("split", value, sample);
+  expect([split.code, split.out]).toEqual([
+    0,
+    expect.stringMatching(/^v1:\w+ is a group of its own now: KeyError: 'name'\n$/),
+  ]);
+  expect((await list("--sort", "count")).map(({ type, count }) => [type, count])).toEqual([
+    ["ValueError", 3],
+    ["KeyError", 1],
+  ]);
+  const [, left = ""] = /^ *(\d+) /m.exec((await run("show", value, "--samples")).out) ?? [];
+  const again = await run("split", value, left);
+  expect([again.code, again.err]).toEqual([1, expect.stringContaining("nothing to split off")]);
 });
 
 test("orion hub regroup makes the groups anew and says what has changed, while the hub runs", async () => {

@@ -1,5 +1,5 @@
 /** `orion server ssh …`, `deploy-agent` and `uninstall-agent` against a real hub and a real sshd. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { SshDetails } from "#src/protocol/ssh.ts";
 import { type Sshd, sshdMissing, startSshd } from "#test/hub/ssh/sshd.ts";
@@ -7,6 +7,8 @@ import { type TestHub, startHub } from "#test/hub/kit/hub.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 
 import { orion } from "../orion.ts";
+
+setDefaultTimeout(30_000);
 
 describe.skipIf(sshdMissing() !== undefined)("orion server ssh", () => {
   let hub: TestHub;
@@ -76,12 +78,21 @@ describe.skipIf(sshdMissing() !== undefined)("orion server ssh", () => {
     });
   });
 
+  test("goes back to the hub's own key when that is said", async () => {
+    // Before, a server whose password was kept could only be forgotten.
+    const set = await run("ssh", "set", "web-1", at(), "--hub-key", "--host-key", sshd.hostKey);
+    expect([set.code, set.out]).toEqual([0, expect.stringContaining("the hub can sign in")]);
+  });
+
   test("refuses what can't be meant", async () => {
     for (const [words, message] of [
       [["ssh", "set", "web-1", "web-1"], '"web-1" is no address to sign in to'],
       [["ssh", "set", "web-1", "a@b", "--sudo", "maybe"], `--sudo can't be "maybe"`],
       [["ssh", "set", "web-1", "a@b", "--key", "/nonexistent"], "--key can't be read"],
       [["ssh", "set", "web-1", "a@b", "--key", "k", "--password-file", "p"], "can't go together"],
+      [["ssh", "set", "web-1", "a@b", "--key", "k", "--hub-key"], "--hub-key can't go together"],
+      [["add", "b", "--password-stdin", "--password-file", "p"], "can't go together"],
+      [["add", "b", "--method", "magic"], `--method can't be "magic"`],
       [["deploy-agent", "web-1", "--method", "magic"], `--method can't be "magic"`],
       [["uninstall-agent", "web-1"], "there is no terminal to ask"],
     ] as const) {
@@ -106,6 +117,47 @@ describe.skipIf(sshdMissing() !== undefined)("orion server ssh", () => {
     expect([json.code, JSON.parse(json.out)]).toEqual([
       1,
       expect.objectContaining({ kind: "uninstall", state: "failed" }),
+    ]);
+  });
+
+  test("add registers a server, has its key approved, and goes on to put the agent there", async () => {
+    const words = [
+      "add",
+      `127.0.0.1:${sshd.port}`,
+      "--name",
+      "web-2",
+      "--ssh-user",
+      sshd.user,
+      "--key",
+      sshd.at("user"),
+    ];
+    const first = await run(...words);
+    expect([first.code, first.out, first.err]).toEqual([
+      1,
+      expect.stringContaining("nobody has approved the host key of 127.0.0.1 yet"),
+      expect.stringContaining("orion server deploy-agent web-2"),
+    ]);
+    // given again, it goes on with the same server
+    const second = await run(...words, "--host-key", sshd.hostKey, "--no-deploy", "--json");
+    expect([second.code, JSON.parse(second.out)]).toEqual([
+      0,
+      { id: expect.any(String), hostname: "web-2", check: expect.objectContaining({ status: "ok" }) },
+    ]);
+    // which fails: a hub that runs from its source has no program to send
+    const deployed = await run(...words, "--host-key", sshd.hostKey, "--method", "binary");
+    expect([deployed.code, deployed.out]).toEqual([
+      1,
+      expect.stringMatching(/^connect\n {2}signed in; host key SHA256:/),
+    ]);
+    expect(deployed.out).toContain("the agent of web-2: failed");
+  });
+
+  test("add leaves a server alone whose agent reports", async () => {
+    await (await hub.agent("web-3")).beat();
+    const { code, err } = await run("add", `root@127.0.0.1:${sshd.port}`, "--name", "web-3");
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining("there is a server web-3 already, whose agent has reported"),
     ]);
   });
 

@@ -1,6 +1,8 @@
 /** A disk that is full soon: a tmpfs of its own at a folder. Only root may mount one. */
 import { mkdirSync, readdirSync, statfsSync, writeFileSync } from "node:fs";
 
+import { errnoOf } from "#src/protocol/fault.ts";
+
 import { isRoot } from "./orion.ts";
 
 export type SmallDisk = AsyncDisposable & {
@@ -26,7 +28,12 @@ export async function mountSmallDisk(folder: string, bytes: number): Promise<Sma
   return {
     fill(left = 0) {
       const { bavail, bsize } = statfsSync(folder);
-      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)), { flag: "a" });
+      try {
+        writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - left)), { flag: "a" });
+      } catch (error) {
+        // whoever else writes there was faster: full it is
+        if (errnoOf(error) !== "ENOSPC") throw error;
+      }
     },
     free: () => writeFileSync(ballast, ""),
     async [Symbol.asyncDispose]() {

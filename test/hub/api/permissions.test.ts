@@ -287,6 +287,7 @@ const rows: readonly Row[] = [
   ],
 
   ["POST /api/enrol", "401 403 403 403 403  403 403 403  403 403 201", () => ({ body: { hostname: unique("host") } })],
+  ["GET /api/redaction", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/fleet/history", "401 200 200 200 200  200 200 403  403 403 403"],
   ["GET /api/servers", "401 200 200 200 200  200 200 403  403 403 403"],
   [

@@ -1,7 +1,7 @@
 /** The containers of a server, on its page. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { containerRows } from "#src/hub/dashboard/containers.tsx";
+import { containerRows } from "#src/hub/dashboard/pages/server/container-rows.ts";
 import type { ContainerStatus } from "#src/protocol/heartbeat.ts";
 import { type TestHub, startHub } from "#test/hub/kit/hub.ts";
 import { until } from "#test/kit/wait.ts";
@@ -25,6 +25,10 @@ const container = (name: string, more: Partial<ContainerStatus> = {}): Container
   ...more,
 });
 
+const traffic = {
+  network: { rxBytes: 2048, txBytes: 1024 },
+  blockIo: { readBytes: 0, writtenBytes: 4096 },
+};
 const sick = container("z-sick", { health: "unhealthy", restartCount: 4 });
 const gone = container("a-gone", { state: "exited", cpu: null, memory: { usage: null, limit: null }, restartCount: 2 });
 
@@ -50,15 +54,21 @@ describe.skipIf(chromium === undefined)("the page of a server in a browser (need
 
   test("shows name, image, state, health and figures, and fits on a phone", async () => {
     const agent = await hub.agent("web-1");
-    const hostile = container("b-evil", { image: `<img src=x onerror="window.hacked=1">`, health: "healthy" });
+    const hostile = container("b-evil", {
+      image: `<img src=x onerror="window.hacked=1">`,
+      health: "healthy",
+      ...traffic,
+    });
     await agent.beat({ docker: { available: true, error: null }, containers: [gone, hostile, sick] });
     await browser.go(`${hub.url}/servers/${agent.id}`);
     await browser.see("section[aria-label=Containers] h2", "Containers");
-    const rows = await browser.texts("section[aria-label=Containers] tbody tr");
+    const rows = await browser.texts("section[aria-label=Containers] .things tbody tr");
     expect(rows.map((row) => row.replace(/\s+/g, " "))).toEqual([
-      expect.stringMatching(/^unhealthyz-sickregistry\.example\/shop\/odoo:1712\.3 %512 MB41 h 1 min$/),
-      expect.stringMatching(/^healthyb-evil<img .*>12\.3 %512 MB01 h 1 min$/),
-      "exiteda-goneregistry.example/shop/odoo:17restarted 2 times",
+      "unhealthyz-sickregistry.example/shop/odoo:1712.3 %512 MBof 1.0 GB1 h 1 min4––LogsErrors",
+      expect.stringMatching(
+        /^healthyb-evil<img .*>12\.3 %512 MBof 1\.0 GB1 h 1 min0↓ 2\.0 KB↑ 1\.0 KBr 0 Bw 4\.0 KBLogsErrors$/,
+      ),
+      "exiteda-goneregistry.example/shop/odoo:17–––2––LogsErrors",
     ]);
     expect(await browser.run("window.hacked ?? null")).toBeNull();
     await browser.view.resize(390, 844);

@@ -36,8 +36,23 @@ describe("colours of terminal output", () => {
       { text: "a", style: "" },
       { text: "red", style: "ansi-red bold" },
       { text: " ", style: "" },
-      { text: "true", style: "" },
+      { text: "true", style: "ansi-yellow" },
       { text: "end", style: "" },
+    ]);
+  });
+
+  test("grounds and looks are kept, and end where they end", () => {
+    expect(piecesOf("\u001b[2;4;44mx\u001b[22;49my\u001b[24mz\u001b[7;48;2;250;20;20mw")).toEqual([
+      { text: "x", style: "on-blue dim underline" },
+      { text: "y", style: "underline" },
+      { text: "z", style: "" },
+      { text: "w", style: "on-red inverse" },
+    ]);
+  });
+
+  test("what can't be seen is a symbol, and what would turn text round is one", () => {
+    expect(piecesOf("a\u0000\u0007\u007f\u0085\u202egnp.exe\tb")).toEqual([
+      { text: "a␀␇␡‹0085›‹202E›gnp.exe\tb", style: "" },
     ]);
   });
 

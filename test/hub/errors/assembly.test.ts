@@ -284,6 +284,47 @@ describe("messages", () => {
   });
 });
 
+describe("bad lines beside others", () => {
+  const record = "2026-05-01 10:00:00,123 ERROR shop: payment failed";
+  const brief = (lines: readonly TestLine[]): unknown[] =>
+    eventsOf(lines).map(({ kind, level, lines: own }) => [kind, level, own]);
+
+  test.each(["WARN pool is full 12", "ERROR disk is full", "[warn] pool is full", "WARNING: low disk"])(
+    "%s is an event by itself behind a traceback, between two, and behind the record of an error",
+    (text) => {
+      const level = text.startsWith("ERROR") ? "error" : "warn";
+      const own = ["message", level, [text]];
+      const whole = ["traceback", "error", traceback.map((line) => line.text)];
+      const later = at(traceback, beginMs + 200);
+      expect(brief([...traceback, { text }])).toEqual([whole, own]);
+      expect(brief([...traceback, { text }, ...later])).toEqual([whole, own, whole]);
+      // Before, they were taken for more of what the record says
+      expect(brief([{ text: record }, { text }])).toEqual([["message", "error", [record]], own]);
+      expect(brief([{ text: record }, ...traceback, { text }])).toEqual([
+        ["traceback", "error", [record, ...traceback.map((line) => line.text)]],
+        own,
+      ]);
+    },
+  );
+
+  test("a record that was printed some time before a traceback is not its head", () => {
+    const warning = "2026-05-01 10:00:00,123 WARNING shop: pool is full";
+    const lines = traceback.map((line) => line.text);
+    expect(brief([{ text: warning }, ...at(traceback, beginMs + 20)])).toEqual([
+      ["traceback", "warn", [warning, ...lines]],
+    ]);
+    expect(brief([{ text: warning }, ...at(traceback, beginMs + 200)])).toEqual([
+      ["message", "warn", [warning]],
+      ["traceback", "error", lines],
+    ]);
+  });
+
+  test("what a database answered is more of the record", () => {
+    const lines = [record, 'ERROR: relation "orders" does not exist', "LINE 1: SELECT 1 FROM orders"];
+    expect(brief(lines.map((text) => ({ text })))).toEqual([["message", "error", lines]]);
+  });
+});
+
 describe("an entry that holds its event whole", () => {
   test("in a message of several lines", () => {
     const text = traceback.map((line) => line.text).join("\n");

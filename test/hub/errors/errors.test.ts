@@ -365,6 +365,24 @@ describe("crashes", () => {
     expect(rig.groups()).toMatchObject([{ crashes: 0 }]);
   });
 
+  test("belong to the last error of their lines, also when that is told after them", async () => {
+    // Before, the crash was joined to what had been logged last, as soon as that was found among its lines
+    await using rig = await openRig();
+    rig.log.append({ text: "pay" }, { text: "ship(" });
+    await rig.settle(0);
+    const lines = [...tail, "in ship", "ValueError: bad"];
+    rig.events.append(crash({ at: at(rig.clock.now()), tail: lines }));
+    await rig.settle();
+    expect(rig.errors.get(projects, rig.fingerprint("pay"))).toMatchObject({ crashes: 0 });
+    expect(rig.errors.get(projects, rig.fingerprint("ship"))).toMatchObject({ crashes: 1 });
+    // what follows the error was no other one
+    rig.events.append(crash({ at: at(rig.clock.now()), tail: [...tail, "npm: it ended with 1"] }));
+    await rig.settle();
+    expect(rig.errors.get(projects, rig.fingerprint("pay"))).toMatchObject({ crashes: 0 });
+    await rig.settle(5000);
+    expect(rig.errors.get(projects, rig.fingerprint("pay"))).toMatchObject({ crashes: 1 });
+  });
+
   test("go where their error goes", async () => {
     await using rig = await openRig();
     rig.log.append({ text: "pay" }, { text: "ship", source: "web" });

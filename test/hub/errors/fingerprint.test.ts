@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import type { ErrorEvent, Frame } from "#src/hub/errors/event.ts";
 import { identify } from "#src/hub/errors/fingerprint.ts";
 import { createTemplates } from "#src/hub/errors/template.ts";
 import { frame, message, part, traceback } from "./events.ts";
+
+// a machine that does much else at the same time takes its time
+setDefaultTimeout(60_000);
 
 /** The identity that an event has among no others. */
 const alone = (event: ErrorEvent, project = "p1") => identify(project, event, createTemplates().learn);

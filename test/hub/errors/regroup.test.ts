@@ -81,7 +81,7 @@ describe("grouping anew", () => {
     await rig.settle();
     const [pay, ship] = [rig.fingerprint("pay"), rig.fingerprint("ship")];
     rig.errors.decide(projects, ship, { action: "merge", into: pay }, "ann");
-    rig.errors.decide(projects, pay, { action: "ignore" }, "ann");
+    rig.errors.decide(projects, pay, { action: "ignore", count: 100 }, "ann");
     await rig.rewrite((database) => {
       renameAll(database);
       database.run("DELETE FROM routes WHERE fingerprint = ?", [older(ship)]);
@@ -95,6 +95,7 @@ describe("grouping anew", () => {
       ["pay", 9, "ignored", "ann"],
       ["ship", 5, "ignored", "ann"],
     ]);
+    expect(rig.groups().map(({ ignoredFor }) => ignoredFor)).toEqual([100, 100]);
   });
 
   test("puts together what older rules had as two; the decision about the most of it counts", async () => {
@@ -196,6 +197,23 @@ describe("grouping anew", () => {
     expect(rig.said).toEqual([]);
   });
 
+  test("counts what has ended by the clock once, on a server whose oldest line is of this hour", async () => {
+    // Before, what the new reading still had open at the change was counted beside the old counts: 4 became 6
+    await using rig = await openRig();
+    rig.log.append(...times(2, "pay"), { text: "ship(", source: "a" }, { text: "send(", source: "b" });
+    await rig.settle();
+    expect(rig.counts()).toEqual({ pay: 2, ship: 1, send: 1 });
+    rig.log.append({ text: "mail(", source: "c" });
+    await rig.settle(0);
+    await rig.regroup();
+    await rig.settle();
+    expect(rig.counts()).toEqual({ pay: 2, ship: 1, send: 1, mail: 1 });
+    rig.log.append({ text: "pay" });
+    await rig.kill();
+    await rig.settle();
+    expect(rig.counts()).toEqual({ pay: 3, ship: 1, send: 1, mail: 1 });
+  });
+
   test("that is ended by the hub's end has changed nothing", async () => {
     await using rig = await openRig();
     rig.log.append(...times(300, "pay"));
@@ -217,6 +235,7 @@ describe("grouping anew", () => {
         count: fc.integer({ min: 1, max: 5 }),
         server: fc.constantFrom("s1", "s2", "sx"),
       }),
+      fc.record({ do: fc.constant("open" as const), name, source: fc.constantFrom("x", "y") }),
       fc.record({ do: fc.constant("merge" as const), name, into: name }),
       fc.record({ do: fc.constant("ignore" as const), name }),
       fc.record({ do: fc.constant("regroup" as const), older: fc.boolean() }),
@@ -231,6 +250,9 @@ describe("grouping anew", () => {
           if (one.do === "lines") {
             rig.log.append(...times(one.count, one.name, { server: one.server }));
             total += one.count;
+          } else if (one.do === "open") {
+            rig.log.append({ text: `${one.name}(`, source: one.source });
+            total++;
           } else if (one.do === "wait") rig.clock.advance(1_800_000);
           else {
             await rig.settle();

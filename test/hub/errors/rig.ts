@@ -129,8 +129,11 @@ export function createTestAssembly(onEvent: (event: ErrorEvent) => void): Assemb
     advance(nowMs) {
       for (const [key, { event }] of open) if (event.atMs + 1000 <= nowMs) end(key);
     },
-    flush() {
-      for (const key of open.keys()) end(key);
+    openAt: () => Array.from(open.values(), ({ event }) => event.firstPosition),
+    endOthers(still, upTo) {
+      for (const [key, { event }] of open) {
+        if (event.firstPosition <= upTo && !still.has(event.firstPosition)) end(key);
+      }
     },
     openFrom: () =>
       [...open.values()].reduce<number | null>(
@@ -186,7 +189,17 @@ export async function openRig() {
       };
       return { store: staging, file: folder.at("anew.db"), close };
     };
-    const world = { store, log, events, makeAssembly: createTestAssembly, openStaging, owners, clock, warn };
+    const world = {
+      store,
+      log,
+      events,
+      makeAssembly: createTestAssembly,
+      openStaging,
+      owners,
+      clock,
+      workedMs: () => clock.monotonic(),
+      warn,
+    };
     const errors = createErrors(world);
     errors.start();
     return { store, errors };

@@ -30,6 +30,17 @@ describe("a token that is offered", () => {
     expect([fleet.authenticate(server.id, token), fleet.authenticate(server.id, offered)]).toEqual([true, false]);
   });
 
+  test("that could not be ended for good can be ended again", async () => {
+    // Before, the second try did nothing and said so to nobody: the token was good again after a restart.
+    const { failing, pending, fleet, register } = fleetOn();
+    const { server } = await register("web-1");
+    await fleet.offerToken(server.id);
+    failing.puts = true;
+    expect(await fleet.revoke(server.id).catch((error: unknown) => (error as Error).message)).toBe("disk full");
+    failing.puts = false;
+    expect([await fleet.revoke(server.id), pending.size]).toEqual([true, 0]);
+  });
+
   test("lives through a restart", async () => {
     const { disk, pending, fleet, register } = fleetOn();
     const { server } = await register("web-1");

@@ -29,6 +29,26 @@ describe("an agent", () => {
     await fleet.close();
   });
 
+  test("is neither silent nor there because the hub's clock was set", async () => {
+    // Before, an hour ahead made every agent silent, and an hour back kept a dead one connected for that long.
+    const { clock, fleet, register } = fleetOn();
+    await fleet.open();
+    const { server } = await register("web-1");
+    const set = (ms: number) => (clock.now = () => Date.parse("2026-01-01T00:00:00.000Z") + clock.monotonic() + ms);
+    const seen = () => [fleet.isPresent(server.id), fleet.status(server).status];
+    fleet.beat(server.id, beat);
+    set(3_600_000);
+    clock.advance(60_000);
+    expect(seen()).toEqual([true, "connected"]);
+    fleet.beat(server.id, beat);
+    set(-3_600_000);
+    clock.advance(119_000);
+    expect(seen()).toEqual([true, "connected"]);
+    clock.advance(2000);
+    expect(seen()).toEqual([false, "disconnected"]);
+    await fleet.close();
+  });
+
   test("is not waited for any more when its token is revoked or its server removed", async () => {
     const { fleet, register } = fleetOn();
     await fleet.open();

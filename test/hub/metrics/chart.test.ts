@@ -79,6 +79,18 @@ describe("values on a grid", () => {
     expect(drawSeries(series(times, times), plan).values).toEqual([15, 61, 61, 91, null, null, null, null, 240, 271]);
   });
 
+  // Before, the usual interval was that of the whole stretch, and what had come less often before became single dots.
+  test("an interval that has changed makes no gaps of what came before", () => {
+    const plan = { tier: 0, fromS: 0, toS: 600, stepS: 10 } as const;
+    const slow = [5, 65, 125, 185, 245];
+    const quick = Array.from({ length: 35 }, (_, i) => 255 + i * 10);
+    expect(drawSeries(series([...slow, ...quick], [...slow, ...quick]), plan).values).not.toContain(null);
+    // a silence within the slower part is one all the same
+    const silent = [5, 65, 125, 425, 485, 545];
+    const { values } = drawSeries(series([...silent, ...quick.map((at) => at + 300)], [...silent, ...quick]), plan);
+    expect(values.filter((value) => value === null).length).toBe(29);
+  });
+
   test("a stretch without samples among full ones is a gap", () => {
     const plan = { tier: 300, fromS: 0, toS: 1500, stepS: 300 } as const;
     const drawn = drawSeries(series([0, 300, 900, 1200], [1, 2, 3, 4], [10, 10, 10, 10]), plan);

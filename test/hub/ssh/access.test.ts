@@ -80,7 +80,12 @@ describe("SSH details", () => {
       port: 22,
       user: "root",
       hostKey: null,
-      credentials: { kind: "key", privateKey, passphrase: "open sesame" },
+      // opened once, because that takes half a second each time
+      credentials: {
+        kind: "key",
+        privateKey: expect.stringContaining("-----BEGIN PRIVATE KEY-----"),
+        passphrase: null,
+      },
       sudo: "with-password",
       sudoPassword: "hunter2",
       jump: {
@@ -91,6 +96,52 @@ describe("SSH details", () => {
         credentials: { kind: "password", password: "swordfish" },
       },
     });
+  });
+
+  test("are not brought elsewhere by another way to the same address", async () => {
+    // Before, a jump host of one's own could pass itself off as the host, and was told its password.
+    const { access } = await accessOn();
+    const password = { kind: "password", password: "swordfish" };
+    await access.put("a1", asked({ auth: password, sudo: "with-password", sudoPassword: "hunter2" }));
+    const mine = { host: "evil", user: "me", auth: { kind: "password", password: "mine" } };
+    expect(await reasonOf(access.put("a1", asked({ jump: mine })))).toBe(
+      "auth is missing: what is kept is for root@web-1:22, by another way",
+    );
+    await access.put("a1", asked({ auth: { kind: "hub-key" }, sudo: "with-password", sudoPassword: "hunter2" }));
+    expect(await reasonOf(access.put("a1", asked({ sudo: "with-password", jump: mine })))).toStartWith(
+      "sudoPassword is missing",
+    );
+    await access.put("a1", asked({ auth: password, jump: mine }));
+    expect(await reasonOf(access.put("a1", asked({ jump: { ...mine, auth: undefined } })))).toBe("it worked");
+    expect(await reasonOf(access.put("a1", asked()))).toContain("by another way");
+  });
+
+  test("refuse a key that would take an hour to open", async () => {
+    await using folder = temporaryFolder();
+    const { access } = await accessOn();
+    makeKey(folder.at("key"), "-t", "ed25519", "-N", "x", "-a", "1");
+    const slow = (privateKey: string) =>
+      access.put("a1", asked({ auth: { kind: "key", privateKey, passphrase: "x" } }));
+    const patched = (text: string, what: "OPENSSH" | "ENCRYPTED", change: (bytes: Buffer) => void) => {
+      const bytes = Buffer.from(text.replace(/-----[^-]+-----/g, ""), "base64");
+      change(bytes);
+      return `-----BEGIN ${what} PRIVATE KEY-----\n${bytes.toString("base64")}\n-----END ${what} PRIVATE KEY-----\n`;
+    };
+    const openSsh = patched(readFileSync(folder.at("key"), "utf8"), "OPENSSH", (bytes) =>
+      bytes.writeUInt32BE(2 ** 31, 63),
+    );
+    expect(await reasonOf(slow(openSsh))).toBe(
+      "the private key's passphrase is guarded by 2147483648 rounds; 128 are the most here",
+    );
+    const made = Bun.spawnSync([
+      "sh",
+      "-c",
+      "openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 70000 -passout pass:x",
+    ]);
+    const pkcs8 = patched(made.stdout.toString(), "ENCRYPTED", (bytes) => {
+      bytes.writeUIntBE(0x7fffff, bytes.indexOf(Buffer.from([0x02, 0x03, 0x01, 0x11, 0x70])) + 2, 3);
+    });
+    expect(await reasonOf(slow(pkcs8))).toContain("guarded by 8388607 rounds");
   });
 
   test("live through a restart, and are gone when they are removed", async () => {
@@ -149,7 +200,7 @@ describe("SSH details", () => {
   test("are refused when a key can't be read, or sudo has no password to use", async () => {
     const { access } = await accessOn();
     const bad = asked({ auth: { kind: "key", privateKey: "nonsense" } });
-    expect(() => access.examine(bad)).toThrow("the private key can't be read");
+    expect(await reasonOf(access.examine(bad))).toStartWith("the private key can't be read");
     expect(await reasonOf(access.put("a1", bad))).toStartWith("the private key can't be read");
     expect(await reasonOf(access.put("a1", asked({ sudo: "with-password" })))).toStartWith("sudoPassword is missing");
     expect(await reasonOf(access.put("c1", asked()))).toBe("there is no such server");

@@ -165,6 +165,39 @@ describe("jobs", () => {
     expect(ran).toEqual([id, waiting.id]);
   });
 
+  test("that were cancelled stay so when the hub is started again before all is undone", async () => {
+    // Before, the next life of the hub began the cancelled deployment anew. And undoing held up the hub's end.
+    const untilAborted = ({ signal }: JobView) =>
+      new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    const first = jobsOf(() => ({ one: untilAborted, undo: untilAborted }));
+    const { id } = await first.start("s1");
+    await until(async () => (await first.jobs.get(id))?.steps[0]?.state === "running", "the first step");
+    await first.jobs.cancel(id);
+    await until(() => first.undone.length === 1, "the undoing");
+    await first.jobs.close();
+    const ran: string[] = [];
+    const second = jobsOf(() => ({ one: async ({ job }) => void ran.push(job.id) }), first.rows);
+    await second.jobs.open();
+    const job = await second.over(id);
+    expect([job.state, job.problem?.message, ran, second.undone]).toEqual([
+      "cancelled",
+      "the job was cancelled",
+      [],
+      ["s1"],
+    ]);
+  });
+
+  test("that are cancelled too late are done", async () => {
+    const gate = Promise.withResolvers<void>();
+    const { jobs, start, over } = jobsOf(() => ({ two: () => gate.promise }));
+    const { id } = await start("s1");
+    await until(async () => (await jobs.get(id))?.steps[1]?.state === "running", "the last step");
+    await jobs.cancel(id);
+    gate.resolve();
+    const { state, problem } = await over(id);
+    expect([state, problem]).toEqual(["done", null]);
+  });
+
   test("keep the end of what a step says, and count the rest", async () => {
     const { start, over } = jobsOf(() => ({
       one: async ({ say }) => {

@@ -1,4 +1,4 @@
-/** `orion errors resolve`, `ignore`, `reopen` and `merge`. */
+/** `orion errors resolve`, `ignore`, `reopen`, `merge` and `split`. */
 import type { ErrorDecision, ErrorGroup } from "#src/protocol/error-group.ts";
 
 import { command } from "../../command.ts";
@@ -79,6 +79,27 @@ export const merge = command({
     const group = await decide(hub, args.fingerprint, { action: "merge", into });
     if (session.json) await printJson(group);
     else await print(`${args.fingerprint} is part of ${group.fingerprint} now: ${title(group)}\n`);
+    return exitCodes.done;
+  },
+});
+
+export const split = command({
+  args: {
+    fingerprint: groupWord,
+    sample: {
+      type: "positional",
+      required: true,
+      valueHint: "sample",
+      description: "id of a sample of the group, as orion errors show --samples has it",
+    },
+  },
+  about: "All events that are like the sample in every function and in the message are a group of their own then.",
+  examples: ["orion errors show k3v7q2mx --samples", "orion errors split k3v7q2mx 4711"],
+  async run({ args, session }) {
+    const sample = String(parseWhole("the sample", args.sample, 1, Number.MAX_SAFE_INTEGER));
+    const group = await decide(connectHub(session), args.fingerprint, { action: "split", sample });
+    if (session.json) await printJson(group);
+    else await print(`${group.fingerprint} is a group of its own now: ${title(group)}\n`);
     return exitCodes.done;
   },
 });

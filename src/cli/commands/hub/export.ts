@@ -46,7 +46,8 @@ export const exportCommand = command({
     };
     const isPressed = args.zstd === true || args.output?.endsWith(".zst") === true;
     const { exportLogs } = await import("#src/hub/hub.ts");
-    await interruptible(async ({ signal, always }) => {
+    await interruptible(async (control) => {
+      const { signal } = control;
       let damaged = false;
       const text = exportLogs(dataDir, wish, () => (damaged = true), signal);
       const pieces = isPressed ? pressed(text) : text;
@@ -54,7 +55,7 @@ export const exportCommand = command({
       else {
         const file = resolve(session.environment.cwd, args.output);
         const partial = `${file}.${process.pid}.partial`;
-        always(partial, () => rm(partial, { force: true }));
+        control.always(partial, () => rm(partial, { force: true }));
         const written = await write(pieces, partial, file);
         if (!session.json) await note(`${file}: ${bytes(written)}`);
       }

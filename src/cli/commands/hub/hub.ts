@@ -9,6 +9,9 @@ import type { Session } from "../../session.ts";
 import { untilSignal } from "../../signals.ts";
 import { dataDirFlag } from "./folder.ts";
 
+/** What systemd waits for a start by itself, in milliseconds (systemd-system.conf(5), DefaultTimeoutStartSec). */
+const usualStartMs = 90_000;
+
 export const hub = command({
   args: {
     port: { type: "string", valueHint: "port", description: "port to listen on (8420)" },
@@ -35,7 +38,7 @@ export const hub = command({
     "While nobody has an account it prints a one-time link to make the first one.",
   ].join("\n"),
   async run({ args, session }) {
-    const [{ createHub }, { readHubSettings }] = await Promise.all([
+    const [{ createHub, longestCopyMs }, { readHubSettings }] = await Promise.all([
       import("#src/hub/hub.ts"),
       import("#src/hub/settings.ts"),
     ]);
@@ -56,6 +59,8 @@ export const hub = command({
     const log = createForegroundLog();
     const running = createHub(settings, { clock: systemClock, log });
     const stopped = untilSignal(log.error);
+    // a new version may have to copy its databases first, which is one long step
+    await tellSystemd(session, `EXTEND_TIMEOUT_USEC=${(usualStartMs + longestCopyMs(settings.dataDir)) * 1000}`);
     const { url, port } = await running.start();
     if (session.json) await printJson({ url, port, pid: process.pid });
     await tellSystemd(session, "READY=1", `STATUS=serves ${url}`);

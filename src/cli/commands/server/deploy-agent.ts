@@ -19,38 +19,53 @@ const waitFlag = {
   description: "print the job's id and do not wait for its end",
 } as const;
 
-export const deploy = command({
-  args: {
-    id: serverWord,
-    method: {
-      type: "string",
-      valueHint: "binary|docker",
-      description: "left out: binary where systemd runs, else docker",
-    },
-    image: {
-      type: "string",
-      valueHint: "image",
-      description: "docker: pulled by the host; left out: the hub sends its own",
-    },
-    "hub-url": { type: "string", valueHint: "url", description: "under which the host reaches the hub" },
-    wait: waitFlag,
+/** How an agent is put on a host: what `deploy-agent` and `add` both take. */
+export const deployFlags = {
+  method: {
+    type: "string",
+    valueHint: "binary|docker",
+    description: "left out: binary where systemd runs, else docker",
   },
+  image: {
+    type: "string",
+    valueHint: "image",
+    description: "docker: pulled by the host; left out: the hub sends its own",
+  },
+  "hub-url": { type: "string", valueHint: "url", description: "under which the host reaches the hub" },
+  wait: waitFlag,
+} as const;
+
+type DeployFlags = { readonly [Name in "method" | "image" | "hub-url"]?: string | undefined } & {
+  readonly wait?: boolean | undefined;
+};
+
+/** @throws {CliFault} a flag is wrong */
+export function readDeployBody({ method, image, "hub-url": apiUrl }: DeployFlags): object {
+  if (method !== undefined && !deployMethod.options.some((one) => one === method))
+    throw usageFault(`--method can't be "${method}"`, `Choose one of ${deployMethod.options.join(", ")}`);
+  return {
+    ...(method === undefined ? {} : { method }),
+    ...(image === undefined ? {} : { image }),
+    ...(apiUrl === undefined ? {} : { apiUrl }),
+  };
+}
+
+/** Starts the job, and shows it to its end unless that is not wanted. */
+export async function startDeploy(session: Session, hub: HubClient, id: string, body: object, wait: boolean) {
+  const started = await hub.ask({ method: "POST", path: `/api/servers/${id}/agent/deploy`, body }, jobSchema);
+  return await follow(session, hub, started, wait);
+}
+
+export const deploy = command({
+  args: { id: serverWord, ...deployFlags },
   about:
     "Puts the hub's own program on the server over SSH, or brings the agent there to this version. Config, scripts and\nbuffer stay. If anything fails the host is left as it was. Say how it is reached first: orion server ssh set",
   examples: ["orion server deploy-agent web-1", "orion server deploy-agent web-1 --method docker"],
   async run({ args, session }) {
-    const { method } = args;
-    if (method !== undefined && !deployMethod.options.some((one) => one === method))
-      throw usageFault(`--method can't be "${method}"`, `Choose one of ${deployMethod.options.join(", ")}`);
+    const body = readDeployBody(args);
     const hub = connectHub(session);
     const { id } = await findServer(hub, args.id);
-    const body = {
-      ...(method === undefined ? {} : { method }),
-      ...(args.image === undefined ? {} : { image: args.image }),
-      ...(args["hub-url"] === undefined ? {} : { apiUrl: args["hub-url"] }),
-    };
-    const started = await hub.ask({ method: "POST", path: `/api/servers/${id}/agent/deploy`, body }, jobSchema);
-    return await follow(session, hub, started, args.wait);
+    return await startDeploy(session, hub, id, body, args.wait);
   },
 });
 

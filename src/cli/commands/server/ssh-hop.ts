@@ -5,6 +5,8 @@ import { reasonOf } from "#src/protocol/fault.ts";
 import { usageFault } from "../../exit.ts";
 
 export type HopFiles = {
+  /** the hub's own key, whatever it has kept */
+  readonly hubKey: boolean;
   readonly key: string | undefined;
   readonly passphraseFile: string | undefined;
   readonly passwordFile: string | undefined;
@@ -21,7 +23,11 @@ export async function readHop(prefix: string, text: string, files: HopFiles): Pr
   return { host: address ?? name ?? "", port: Number(port), user, ...(auth === undefined ? {} : { auth }) };
 }
 
-async function readAuth(prefix: string, { key, passphraseFile, passwordFile }: HopFiles): Promise<SshAuth | undefined> {
+async function readAuth(
+  prefix: string,
+  { hubKey, key, passphraseFile, passwordFile }: HopFiles,
+): Promise<SshAuth | undefined> {
+  if (hubKey) return { kind: "hub-key" };
   if (key !== undefined && passwordFile !== undefined)
     throw usageFault(`--${prefix}key and --${prefix}password-file can't go together`, "Give one of them");
   if (passwordFile !== undefined) {

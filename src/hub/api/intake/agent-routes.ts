@@ -2,7 +2,7 @@
 import { timestamp } from "#src/lib/clock.ts";
 import { postedEvent } from "#src/protocol/event.ts";
 import { type Heartbeat, heartbeat, heartbeatAnswer } from "#src/protocol/heartbeat.ts";
-import { release } from "#src/protocol/columns/release.ts";
+import { release, releaseColumns } from "#src/protocol/columns/release.ts";
 import { logsAnswer } from "#src/protocol/log.ts";
 import { check, z } from "#src/protocol/schema.ts";
 import { type Admission, largeBytes } from "./admission.ts";
@@ -124,7 +124,7 @@ async function append(logs: AgentDeps["logs"], batch: EntryBatch, from: From): P
  * there already counts as repeated.
  */
 async function appendInParts(logs: AgentDeps["logs"], plain: Uint8Array, from: From): Promise<Appended> {
-  for (const part of partsOf(plain, partBytes)) readEntries(part.plain, null, part.firstLine);
+  for (const part of partsOf(plain, partBytes)) releaseColumns(readEntries(part.plain, null, part.firstLine).columns);
   const answer = { accepted: 0, duplicates: 0 };
   for (const part of partsOf(plain, partBytes)) {
     const batchId = from.batchId === null ? null : `${from.batchId} from line ${part.firstLine}`;

@@ -9,7 +9,10 @@ const maxGroups = 50;
 const maxWaiting = 2000;
 
 /** `projects`: whose groups may be told; asked each time, because projects come and go. */
-export function createErrorFeed(groups: ErrorGroups, projects: () => readonly string[]): Feed {
+export function createErrorFeed(
+  groups: Pick<ErrorGroups, "get" | "onChange">,
+  projects: () => readonly string[],
+): Feed {
   // a group that changes faster than the reader reads is sent once, as it is then
   const changed = new Map<string, Set<News>>();
   const gone = new Map<string, string | null>();

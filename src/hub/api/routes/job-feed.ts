@@ -1,8 +1,16 @@
-/** A job as it goes on: the whole of it at each change of a step, and in between what the running step says. */
+/**
+ * A job as it goes on: the whole of it at each change of a step, and in between what the running step says. The stream
+ * ends with the job. Its last event has an id, by which a reader that comes back by itself is told to stay away.
+ */
 import { keep } from "#src/lib/keep.ts";
 import type { Job } from "#src/protocol/job.ts";
 import { type Feed, createBell, sseEvent } from "../sse.ts";
 import type { Jobs } from "../provision-ports.ts";
+
+/** What a reader of the whole sends as Last-Event-ID. */
+export const overId = "over";
+
+export const isOver = ({ state }: Job): boolean => state !== "queued" && state !== "running";
 
 /** @param first the job as it is now */
 export function createJobFeed(jobs: Pick<Jobs, "onChange" | "get">, first: Job): Feed {
@@ -34,7 +42,7 @@ export function createJobFeed(jobs: Pick<Jobs, "onChange" | "get">, first: Job):
       if (head !== told) {
         told = head;
         lengths = lengthsOf(job);
-        return sseEvent("job", JSON.stringify(job));
+        return sseEvent("job", JSON.stringify(job), isOver(job) ? overId : undefined);
       }
       let text = "";
       for (const [step, { output, omitted }] of job.steps.entries()) {
@@ -45,6 +53,7 @@ export function createJobFeed(jobs: Pick<Jobs, "onChange" | "get">, first: Job):
       lengths = lengthsOf(job);
       return text === "" ? undefined : text;
     },
+    over: () => isOver(latest),
     wait: bell.wait,
     close: cancel,
   };

@@ -8,7 +8,7 @@ import { type Route, route } from "../route.ts";
 import type { Scopes } from "./scope.ts";
 import { jsonText } from "./server-view.ts";
 import { type Streams, maxStreams } from "../sse.ts";
-import { createJobFeed } from "./job-feed.ts";
+import { createJobFeed, isOver, overId } from "./job-feed.ts";
 import type { StillGood } from "./still-good.ts";
 
 export type JobDeps = {
@@ -43,6 +43,9 @@ export function jobRoutes({ jobs, scopes, streams, stillGood, trail }: JobDeps):
         if (!(request.headers.get("accept") ?? "").includes("text/event-stream")) {
           return jsonText(JSON.stringify(found));
         }
+        // the one answer after which an EventSource does not come back (html.spec.whatwg.org, "Server-sent events")
+        if (isOver(found) && request.headers.get("last-event-id") === overId)
+          return new Response(null, { status: 204 });
         if (streams.count() >= maxStreams)
           throw new HttpFault(503, "too many live streams are open", { "retry-after": "5" });
         holdOpen();

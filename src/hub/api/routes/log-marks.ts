@@ -44,7 +44,8 @@ export async function marksWithin(
       );
       if (!wanted || !about) continue;
       if (marks.length === maxMarks) return { marks: marks.toReversed(), marksCut: true };
-      marks.push({ id, at: event.at, type: event.type, serverId: server, subject: subjectOf(event) });
+      const lines = event.type === "logs.dropped" ? { lines: event.total } : {};
+      marks.push({ id, at: event.at, type: event.type, serverId: server, subject: subjectOf(event), ...lines });
     }
     before = page.cursor;
     if (before === null) return { marks: marks.toReversed(), marksCut: false };

@@ -8,7 +8,7 @@ import type { Arrivals } from "../search-ports.ts";
 import { sseEvent } from "../sse.ts";
 
 /** Bytes after which a piece of events ends: what a reader is given at once. */
-const pieceBytes = 64 * 1024;
+export const pieceBytes = 64 * 1024;
 
 /** What a tail lets through; equal selections have one. */
 export type Filter = {
@@ -26,6 +26,8 @@ export type Batch = {
   readonly arrived: Arrived;
   /** position of its last entry */
   readonly last: number;
+  /** Whether a filter lets through entries after a position. */
+  holds(filter: Filter, position: number): boolean;
   /** The next events after a position; null: no more are in this batch. */
   pieceAfter(filter: Filter, position: number): Piece | null;
 };
@@ -66,6 +68,10 @@ export function createBatch(arrived: Arrived): Batch {
   return {
     arrived,
     last,
+    holds(filter, position) {
+      const index = look(filter).lines.at(-1);
+      return index !== undefined && firstPosition + index > position;
+    },
     pieceAfter(filter, position) {
       const known = look(filter);
       for (const piece of known.pieces) {

@@ -78,7 +78,7 @@ export function createTailSource(logs: Arrivals, budget: TailBudget, now = () =>
         // who had a turn is last the next time
         if (listeners.delete(listener)) listeners.add(listener);
         listener();
-        if (budget.ready()) continue;
+        if (budget.looking.ready()) continue;
         pulseIn(againMs);
         break;
       }

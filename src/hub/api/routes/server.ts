@@ -40,7 +40,7 @@ const newServer = z.extend(registration, { ssh: z.optional(sshRequest) });
 
 export type ServerDeps = {
   readonly servers: Servers;
-  readonly ssh: Pick<SshAccess, "examine" | "put">;
+  readonly ssh: Pick<SshAccess, "examine" | "put" | "has">;
   readonly scopes: Pick<Scopes, "project" | "server" | "servers" | "destination">;
   readonly trail: Trail;
 };
@@ -89,7 +89,11 @@ export function serverRoutes({ servers, ssh: access, scopes, trail }: ServerDeps
         const { ssh, ...host } = await readJson(call.request, newServer);
         const project = scopes.destination(call.caller.organizationId, host.project);
         if (ssh === undefined) return await register({ servers, trail }, call, project, host);
-        access.examine(ssh);
+        // before anything is done: a token that is rotated by a request that fails would be lost to everybody
+        const known = scopes
+          .servers(call.caller.organizationId, project)
+          .find(({ id, hostname }) => (host.renamedFrom === undefined ? hostname === host.hostname : id === host.renamedFrom));
+        await access.examine(ssh, known?.id);
         return await register({ servers, trail }, call, project, host, (id) => access.put(id, ssh));
       },
     }),
@@ -100,7 +104,10 @@ export function serverRoutes({ servers, ssh: access, scopes, trail }: ServerDeps
       group: "Servers",
       summary: "One server with its latest heartbeat",
       answer: server,
-      handle: (call) => jsonText(serverJson(servers, find(call))),
+      handle(call) {
+        const found = find(call);
+        return jsonText(serverJson(servers, found, { hasSsh: access.has(found.id) }));
+      },
     }),
     route({
       method: "DELETE",

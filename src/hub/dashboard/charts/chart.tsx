@@ -3,35 +3,56 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 
+import { clockTime } from "../format.ts";
 import { theme } from "../theme.ts";
-import { type Plot, type Write, dataOf, optionsOf, shapeOf } from "./plot.ts";
+import { type Mark, wordsOf } from "./marks.ts";
+import { type Line, type Plot, dataOf, marksAt, optionsOf, shapeOf } from "./plot.ts";
+import { Summary } from "./summary.tsx";
 
 /** Pixels; reserved from the start, so that nothing jumps when lines come. */
-const height = 150;
+const height = 160;
+/** So many lines and their values have room beside the chart's name. */
+const fewLines = 3;
 
+const at: Signal<number | null> = signal(null);
 /** Which step the cursor is on, in all charts of a page; null: none. */
-export const cursor: Signal<number | null> = signal(null);
+export const cursor: ReadonlySignal<number | null> = at;
+
 const dark = signal(matchMedia("(prefers-color-scheme: dark)").matches);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => (dark.value = event.matches));
 
-export type ChartProps = {
-  readonly title: string;
-  /** undefined: not here yet */
-  readonly plot: Plot | undefined;
-  /** how the legend writes numbers, where the axis is too short for it */
-  readonly say?: Write;
+const sync = "server";
+
+export type ChartDoors = {
   readonly onZoom: (fromMs: number, toMs: number) => void;
-  readonly onReset: () => void;
+  /** out of the last zoom */
+  readonly onBack: () => void;
+  /** some of what happened was clicked on */
+  readonly onMarks: (marks: readonly Mark[]) => void;
+  /** one of many lines was chosen by its name */
+  readonly onPick: (name: string) => void;
 };
 
-export function Chart({ title, plot, say, onZoom, onReset }: ChartProps) {
+/** `picked` is the only one shown of many; `waiting`: figures are on their way. */
+export function Chart({
+  title,
+  plot,
+  picked = "",
+  waiting = false,
+  doors,
+}: {
+  readonly title: string;
+  readonly plot: Plot;
+  readonly picked?: string;
+  readonly waiting?: boolean;
+  readonly doors: ChartDoors;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | undefined>(undefined);
-  const latest = useRef(plot);
-  const zoom = useRef(onZoom);
-  latest.current = plot;
-  zoom.current = onZoom;
+  const latest = useRef({ plot, doors });
+  latest.current = { plot, doors };
   const [width, setWidth] = useState(0);
+  const [near, setNear] = useState<readonly Mark[]>([]);
 
   useLayoutEffect(() => {
     const element = box.current;
@@ -41,20 +62,25 @@ export function Chart({ title, plot, say, onZoom, onReset }: ChartProps) {
     return () => watch.disconnect();
   }, []);
 
-  const shape = plot === undefined ? "" : shapeOf(plot);
+  const shape = shapeOf(plot);
   const look = `${theme.value} ${dark.value}`;
   useEffect(() => {
     const element = box.current;
-    if (element === null || plot === undefined || width === 0) return;
+    if (element === null || width === 0) return;
     const style = getComputedStyle(element);
+    const colours = new Map<string, string>();
     const world = {
       width,
       height,
-      sync: "server",
-      colour: (name: string) => colourOf(style, name),
-      plot: () => latest.current ?? plot,
-      onCursor: (index: number | null) => (cursor.value = index),
-      onZoom: (from: number, to: number) => zoom.current(from * 1000, to * 1000),
+      sync,
+      colour(name: string) {
+        const known = colours.get(name) ?? colourOf(style, name);
+        colours.set(name, known);
+        return known;
+      },
+      plot: () => latest.current.plot,
+      onCursor: (index: number | null) => (at.value = index),
+      onZoom: (from: number, to: number) => latest.current.doors.onZoom(from * 1000, to * 1000),
     };
     const made = (chart.current = new uPlot(optionsOf(plot, world), dataOf(plot), element));
     return () => {
@@ -66,23 +92,38 @@ export function Chart({ title, plot, say, onZoom, onReset }: ChartProps) {
     if (width > 0) chart.current?.setSize({ width, height });
   }, [width]);
   useEffect(() => {
-    if (plot !== undefined) chart.current?.setData(dataOf(plot));
+    chart.current?.setData(dataOf(plot));
   }, [plot]);
 
+  const lookForMarks = () => {
+    const found = chart.current === undefined ? [] : marksAt(chart.current, plot);
+    setNear((before) => (before.length === 0 && found.length === 0 ? before : found));
+  };
+  const many = plot.lines.length > fewLines || plot.omitted > 0 || plot.lines.some(({ name }) => name === picked);
   return (
-    <figure class="chart">
+    <figure class={`chart${near.length > 0 ? " at-mark" : ""}`}>
       <figcaption>
         <h3>{title}</h3>
-        {plot !== undefined && <Legend plot={plot} say={say ?? plot.write} />}
+        {!many && <Legend lines={plot.lines} plot={plot} />}
       </figcaption>
       <div
         class="plot"
         ref={box}
         style={{ height: `${height}px` }}
-        role="img"
-        aria-label={`${title}: ${plot === undefined ? "loading" : summaryOf(plot, say ?? plot.write)}`}
-        onDblClick={onReset}
-      />
+        onDblClick={doors.onBack}
+        onMouseMove={lookForMarks}
+        onMouseLeave={() => setNear([])}
+        onClick={() => {
+          if (near.length > 0) doors.onMarks(near);
+        }}
+      >
+        {near.length > 0 && <Near marks={near} left={chart.current?.cursor.left ?? 0} width={width} />}
+        {!waiting && plot.lines.every(({ values }) => values.every((value) => value === null)) && (
+          <p class="no-figures">No figures in this time</p>
+        )}
+      </div>
+      {many && <Picks plot={plot} picked={picked} onPick={doors.onPick} />}
+      {!waiting && <Summary title={title} plot={plot} />}
     </figure>
   );
 }
@@ -100,57 +141,97 @@ function colourOf(style: CSSStyleDeclaration, name: string): string {
 }
 
 /** The values under the cursor; without one, the newest. */
-function Legend({ plot, say }: { readonly plot: Plot; readonly say: Write }) {
-  const at = cursor.value;
+function Legend({ lines, plot: { unit } }: { readonly lines: readonly Line[]; readonly plot: Plot }) {
   return (
     <ul class="legend">
-      {plot.lines.map(({ name, values, colour }) => {
-        const value = at === null ? newest(values) : values[at];
-        return (
-          <li key={name}>
-            {plot.lines.length > 1 && (
-              <>
-                <span class="swatch" style={{ background: `var(${colour})` }} />
-                <span class="name" title={name}>
-                  {name}
-                </span>
-              </>
-            )}
-            <b>{value == null ? "–" : say(value)}</b>
-          </li>
-        );
-      })}
+      {lines.map((line) => (
+        <li key={line.name}>
+          {lines.length > 1 && (
+            <>
+              <span class="swatch" style={{ background: `var(${line.colour})` }} />
+              <span class="name">{line.name}</span>
+            </>
+          )}
+          <Value line={line} say={unit.say} />
+        </li>
+      ))}
     </ul>
   );
 }
 
-function newest(values: readonly (number | null)[]): number | null {
-  return values.findLast((value) => value !== null) ?? null;
-}
-
-/** For who can't see it: each line's newest, lowest and highest value. */
-function summaryOf({ lines }: Plot, say: Write): string {
-  if (lines.length === 0) return "no figures";
-  return lines
-    .map(({ name, values, spread }) => {
-      const known = values.filter((value) => value !== null);
-      if (known.length === 0) return `${name} no figures`;
-      const least = Math.min(...(spread?.min ?? values).filter((value) => value !== null));
-      const most = Math.max(...(spread?.max ?? values).filter((value) => value !== null));
-      return `${name} ${say(known.at(-1) ?? 0)} now, between ${say(least)} and ${say(most)}`;
-    })
-    .join("; ");
-}
-
-/** When the cursor is somewhere: which moment that is. */
-export function CursorTime({
-  times,
-  write,
+/** As the legend; a name shows that line only. */
+function Picks({
+  plot,
+  picked,
+  onPick,
 }: {
-  readonly times: readonly number[];
-  readonly write: (ms: number) => string;
+  readonly plot: Plot;
+  readonly picked: string;
+  readonly onPick: (name: string) => void;
 }) {
-  const at = (cursor as ReadonlySignal<number | null>).value;
-  const seconds = at === null ? undefined : times[at];
-  return <span class="moment">{seconds === undefined ? "" : write(seconds * 1000)}</span>;
+  return (
+    <>
+      <ul class="legend picks">
+        {plot.lines.map((line) => (
+          <li key={line.name}>
+            <button
+              type="button"
+              aria-pressed={line.name === picked}
+              title={line.name === picked ? "Show all" : `Show ${line.name} only`}
+              onClick={() => onPick(line.name === picked ? "" : line.name)}
+            >
+              <span class="swatch" style={{ background: `var(${line.colour})` }} />
+              <span class="name">{line.name}</span>
+              <Value line={line} say={plot.unit.say} />
+            </button>
+          </li>
+        ))}
+      </ul>
+      {plot.omitted > 0 && (
+        <p class="omitted">
+          The {plot.lines.length} largest of {plot.lines.length + plot.omitted}
+        </p>
+      )}
+    </>
+  );
+}
+
+/** Only this is drawn anew when the cursor moves. */
+function Value({ line: { values }, say }: { readonly line: Line; readonly say: (value: number) => string }) {
+  const index = cursor.value;
+  const value = index === null ? values.findLast((one) => one !== null) : values[index];
+  return <b>{value == null ? "–" : say(value)}</b>;
+}
+
+/** What the pointer is at, beside it. */
+function Near({
+  marks,
+  left,
+  width,
+}: {
+  readonly marks: readonly Mark[];
+  readonly left: number;
+  readonly width: number;
+}) {
+  const shown = marks.slice(0, 4);
+  // beside the pointer, on the side where there is more room
+  const side =
+    left > width / 2 ? { right: `${Math.max(0, width - left - 62 + 10)}px` } : { left: `${left + 62 + 10}px` };
+  return (
+    <ul class="near" style={side}>
+      {shown.map((mark) => (
+        <li key={mark.id}>
+          {clockTime(mark.at).slice(0, 8)} {wordsOf(mark)}
+        </li>
+      ))}
+      {marks.length > shown.length && <li>and {marks.length - shown.length} more</li>}
+    </ul>
+  );
+}
+
+/** Puts the cursor of all charts at a moment; null: nowhere. */
+export function pointAt(ms: number | null): void {
+  for (const chart of uPlot.sync(sync).plots) {
+    chart.setCursor({ left: ms === null ? -10 : chart.valToPos(ms / 1000, "x"), top: ms === null ? -10 : 1 });
+  }
 }

@@ -16,8 +16,8 @@ export const ranges = {
 export type RangeName = keyof typeof ranges;
 export const rangeNames = Object.keys(ranges) as readonly RangeName[];
 
-/** No chart is asked for less. */
-const shortestMs = minute;
+/** No chart is asked for less, nor for more. */
+const [shortestMs, longestMs] = [minute, 2 * 365 * day];
 
 export type Span =
   | { readonly kind: "live"; readonly name: RangeName }
@@ -43,10 +43,28 @@ export function endsOf(span: Span, nowMs: number): { readonly fromMs: number; re
 /** Between two moments, at least a minute, in whole seconds. */
 export function zoomedSpan(fromMs: number, toMs: number): Span {
   const middle = (fromMs + toMs) / 2;
-  const half = Math.max(shortestMs / 2, (toMs - fromMs) / 2);
+  const half = Math.min(longestMs / 2, Math.max(shortestMs / 2, (toMs - fromMs) / 2));
   return {
     kind: "fixed",
     fromMs: Math.floor((middle - half) / 1000) * 1000,
     toMs: Math.ceil((middle + half) / 1000) * 1000,
   };
+}
+
+/** What the buttons beside the charts do. */
+export const moves = ["earlier", "out", "in", "later"] as const;
+export type Move = (typeof moves)[number];
+
+/** Half a stretch on or back, half or twice as long around its middle; never into the future. */
+export function movedSpan(span: Span, move: Move, nowMs: number): Span {
+  const { fromMs, toMs } = endsOf(span, nowMs);
+  const length = toMs - fromMs;
+  const [from, to] = {
+    earlier: [fromMs - length / 2, toMs - length / 2],
+    later: [fromMs + length / 2, toMs + length / 2],
+    in: [fromMs + length / 4, toMs - length / 4],
+    out: [fromMs - length / 2, toMs + length / 2],
+  }[move] as [number, number];
+  const over = Math.max(0, to - nowMs);
+  return zoomedSpan(from - over, to - over);
 }

@@ -9,10 +9,12 @@ import { Field, Form } from "../parts/form.tsx";
 import { Page, Ready, Section } from "../parts/page.tsx";
 import { useSession } from "../session.ts";
 import { Invitations, Invite } from "./organization/invitations.tsx";
+import { HubKey } from "./organization/hub-key.tsx";
+import { Redaction } from "./organization/redaction.tsx";
 import { Members } from "./organization/members.tsx";
 
 export function OrganizationPage() {
-  const { session, owns } = useSession();
+  const { session, owns, manages } = useSession();
   const loaded = useLoad<Organization>("/api/organization");
   const [inviting, setInviting] = useState(false);
   return (
@@ -42,6 +44,8 @@ export function OrganizationPage() {
           <Invitations invitations={loaded.data.invitations} onChange={loaded.reload} />
         </Section>
       )}
+      {manages && <HubKey />}
+      <Redaction />
     </Page>
   );
 }

@@ -11,6 +11,7 @@ import { Logs } from "../logs.tsx";
 import { startHistory } from "../overview/history.ts";
 import { type StateName, type View, listServers, readView, stateNames, writeView } from "../overview/list.ts";
 import { type NeedSum, needsOf, sumNeeds } from "../overview/needs.ts";
+import { newErrors, startNewErrors } from "../overview/new-errors.ts";
 import { Rows } from "../overview/rows.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { useTitle } from "../parts/page.tsx";
@@ -21,12 +22,18 @@ import { useSession } from "../session.ts";
 /** With more servers than this, their scripts and lines are looked at one server at a time, or on pages of their own. */
 const smallFleet = 12;
 
+type Projects = { readonly projects: readonly Project[] };
+const none: readonly Project[] = [];
+
 export function OverviewPage() {
   useTitle("");
   const { manages } = useSession();
   const fleet = servers.value;
   useEffect(startHistory, []);
-  if (!loaded.value && fleet.length === 0) return <main class="wide" tabIndex={-1} aria-busy="true" />;
+  useEffect(startNewErrors, []);
+  const projects = useLoad<Projects>("/api/projects");
+  const known = loaded.value && (projects.data !== undefined || projects.problem !== "");
+  if (!known) return <main class="wide" tabIndex={-1} aria-busy="true" />;
   // until a first agent has reported there is one thing to do, and nothing else to see
   if (fleet.every((server) => server.latest === null)) {
     return (
@@ -39,7 +46,7 @@ export function OverviewPage() {
   return (
     <main class="wide" tabIndex={-1}>
       <h1 class="unseen">Servers</h1>
-      <Fleet />
+      <Fleet all={projects.data?.projects ?? none} />
       {fleet.length <= smallFleet && (
         <div class="columns">
           <div class="side">
@@ -53,18 +60,21 @@ export function OverviewPage() {
   );
 }
 
-function Fleet() {
+function Fleet({ all }: { readonly all: Projects["projects"] }) {
   const { manages } = useSession();
   const { query } = usePlace();
   const view = readView(query);
   const change = (part: Partial<View>) =>
     navigate(writeView({ ...view, ...part }), { replace: true, keepScroll: true });
-  const { data } = useLoad<{ readonly projects: readonly Project[] }>("/api/projects");
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [adding, setAdding] = useState(false);
   const fleet = servers.value;
-  const projects = useMemo(() => new Map(data?.projects.map(({ id, name }) => [id, name])), [data]);
-  const needs = useMemo(() => new Map(fleet.map((server) => [server.id, needsOf(server, 0)])), [fleet]);
+  const projects = useMemo(() => new Map(all.map(({ id, name }) => [id, name])), [all]);
+  const fresh = newErrors.value;
+  const needs = useMemo(
+    () => new Map(fleet.map((server) => [server.id, needsOf(server, fresh.get(server.id) ?? 0)])),
+    [fleet, fresh],
+  );
   const address = writeView(view);
   const items = useMemo(
     () => listServers(fleet, view, { needs, projects, collapsed }),

@@ -10,6 +10,7 @@ import { Page, Ready } from "../parts/page.tsx";
 import { navigate } from "../router.ts";
 import { useSession } from "../session.ts";
 import { EnrolmentTokens } from "./project/enrolment.tsx";
+import { ProjectRetention } from "./project/retention.tsx";
 import { ProjectServers } from "./project/servers.tsx";
 import { Sources } from "./project/sources.tsx";
 
@@ -27,7 +28,11 @@ export function ProjectPage({ id }: { readonly id: string }) {
   return (
     <Page
       title={loaded.data?.name ?? "Project"}
-      above={above}
+      above={
+        <>
+          {above} <Elsewhere id={id} />
+        </>
+      }
       tools={manages && loaded.data !== undefined && <Manage project={loaded.data} reload={loaded.reload} />}
     >
       <Ready from={loaded}>
@@ -36,10 +41,22 @@ export function ProjectPage({ id }: { readonly id: string }) {
             <ProjectServers project={project} />
             <Sources project={project} />
             {manages && <EnrolmentTokens project={project} />}
+            <ProjectRetention project={project} reload={loaded.reload} />
           </>
         )}
       </Ready>
     </Page>
+  );
+}
+
+/** What else there is of it. */
+function Elsewhere({ id }: { readonly id: string }) {
+  return (
+    <span class="elsewhere">
+      <a href={address("/", {}, { project: id })}>Servers</a>
+      <a href={address("/errors", {}, { project: id })}>Errors</a>
+      <a href={address("/events", {}, { project: id })}>Events</a>
+    </span>
   );
 }
 

@@ -1,30 +1,36 @@
-/** One server: how it is, what a person should know of it, and its agent's token. */
-import { useState } from "preact/hooks";
+/** One server: how it is and was, what runs on it, and how the hub reaches it. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import type { NewAgentToken, Server } from "#src/protocol/api.ts";
+import type { Server } from "#src/protocol/api.ts";
+import type { MetricsAnswer } from "#src/protocol/metrics.ts";
 import type { Project, ServerNotice } from "#src/protocol/project.ts";
-import { AgentCommands } from "../add-server.tsx";
-import { ServerCharts } from "../charts/server-charts.tsx";
-import { address, send } from "../client.ts";
-import { Containers } from "../containers.tsx";
-import { now as hubNow } from "../live.ts";
+import { Chart } from "../charts/chart.tsx";
+import { SpanTools } from "../charts/span-tools.tsx";
+import { useCharts } from "../charts/use-charts.ts";
+import { address } from "../client.ts";
 import { type Loaded, useLoad } from "../loading.ts";
-import { Confirm, Dialog } from "../parts/dialog.tsx";
 import { Notice } from "../parts/notice.tsx";
-import { Page, Ready, Section } from "../parts/page.tsx";
-import { ShownOnce } from "../parts/secret.tsx";
+import { Page, Ready } from "../parts/page.tsx";
 import { Time } from "../parts/time.tsx";
-import { navigate } from "../router.ts";
-import { Scripts } from "../scripts.tsx";
-import { Servers, statusOf } from "../servers.tsx";
+import { statusOf } from "../server-status.ts";
 import { useSession } from "../session.ts";
+import { Agent } from "./server/agent.tsx";
+import { Capacity } from "./server/capacity.tsx";
+import { Containers } from "./server/containers.tsx";
+import { reportOf, useServer } from "./server/current.ts";
+import { type ServerJobs, useJobs } from "./server/jobs.ts";
+import { Provision } from "./server/provision.tsx";
+import { Scripts } from "./server/scripts.tsx";
+import { Tiles } from "./server/tiles.tsx";
+import { Transitions } from "./server/transitions.tsx";
+import { weekOf, weekSeries, weekStepSeconds } from "./server/week.ts";
 
-/** How often it is asked for again, in milliseconds. */
-const againMs = 5000;
+/** Charts are asked for as fine as the widest of them can be, so that a narrower window asks for the same. */
+const widestChart = 1200;
+const weekMs = 7 * 86_400_000;
 
 export function ServerPage({ id }: { readonly id: string }) {
-  const { manages } = useSession();
-  const loaded = useLoad<Server>(address("/api/servers/:id", { id }), againMs);
+  const loaded = useServer(id);
   const { data: server } = loaded;
   const project = useLoad<Project>(
     server === undefined ? null : address("/api/projects/:id", { id: server.projectId }),
@@ -42,20 +48,147 @@ export function ServerPage({ id }: { readonly id: string }) {
       </Page>
     );
   }
+  const query = { server: id };
   return (
-    <Page title={server?.hostname ?? "Server"} above={above}>
-      <Ready from={loaded}>
-        {(server) => (
+    <Page
+      wide
+      title={server?.hostname ?? "Server"}
+      above={above}
+      tools={
+        // together with what is below: there is room for them
+        server !== undefined && (
           <>
-            {server.notices.map((notice) => (
-              <IdentityNotice key={`${notice.code} ${notice.serverId}`} notice={notice} />
-            ))}
-            <Shown server={server} />
-            <Agent server={server} manages={manages} reload={loaded.reload} />
+            <Condition server={server} />
+            <a class="button" href={address("/logs", {}, query)}>
+              Logs
+            </a>
+            <a class="button" href={address("/errors", {}, query)}>
+              Errors
+            </a>
+            <a class="button" href={address("/events", {}, query)}>
+              Events
+            </a>
           </>
-        )}
-      </Ready>
+        )
+      }
+    >
+      <Ready from={loaded}>{(server) => <Known server={server} reload={loaded.reload} />}</Ready>
     </Page>
+  );
+}
+
+function Known({ server, reload }: { readonly server: Server; readonly reload: Loaded<Server>["reload"] }) {
+  const { manages } = useSession();
+  const jobs = useJobs(server.id, manages);
+  useJumpTo(location.hash);
+  return (
+    <>
+      {server.notices.map((notice) => (
+        <IdentityNotice key={`${notice.code} ${notice.serverId}`} notice={notice} />
+      ))}
+      {reportOf(server) === undefined ? (
+        <Waiting server={server} manages={manages} />
+      ) : (
+        <Reported server={server} jobs={jobs} />
+      )}
+      {manages && <Provision server={server} jobs={jobs} reload={reload} />}
+    </>
+  );
+}
+
+/** Everything that needs figures. */
+function Reported({ server, jobs }: { readonly server: Server; readonly jobs: ServerJobs }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    if (box.current !== null) setWidth(Math.min(box.current.clientWidth, widestChart));
+  }, []);
+  const charts = useCharts(server, width, jobs.marks);
+  const { plots, doors } = charts;
+  const waiting = charts.answer === undefined;
+  const week = useWeek(server);
+  return (
+    <>
+      <div class="server-head" ref={box}>
+        <section aria-label="Figures">
+          <Tiles server={server} />
+        </section>
+        <Losses server={server} />
+      </div>
+      <section aria-label="Charts" class="subject chart-area">
+        <h2 class="unseen">Charts</h2>
+        <SpanTools charts={charts} />
+        <div class="charts">
+          <Chart title="CPU" plot={plots.cpu} waiting={waiting} doors={doors} />
+          <Chart title="Memory" plot={plots.memory} waiting={waiting} doors={doors} />
+          <Chart title="Network" plot={plots.network} waiting={waiting} doors={doors} />
+          <Chart title="Disk" plot={plots.disk} waiting={waiting} doors={doors} />
+          <Chart title="Load" plot={plots.load} waiting={waiting} doors={doors} />
+          <Chart title="Log lines buffered" plot={plots.buffered} waiting={waiting} doors={doors} />
+        </div>
+      </section>
+      <Scripts server={server} charts={charts} />
+      <Containers server={server} charts={charts} />
+      <div class="halves">
+        <Agent server={server} week={week} />
+        <div class="stack">
+          <Capacity week={week} />
+          <Transitions serverId={server.id} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** In a word, and since when. */
+function Condition({ server }: { readonly server: Server }) {
+  const { tone, text } = statusOf(server);
+  return (
+    <p class="condition">
+      <span class={`dot ${tone}`} /> {text}
+      {server.agent.lastSeen !== null && (
+        <span class="faint">
+          {" · seen "}
+          <Time at={server.agent.lastSeen} />
+        </span>
+      )}
+    </p>
+  );
+}
+
+function Losses({ server }: { readonly server: Server }) {
+  const dropped = server.latest?.delivery.dropped ?? 0;
+  const docker = reportOf(server)?.docker;
+  const { ssh } = server.agent;
+  return (
+    <>
+      {dropped > 0 && (
+        <Notice tone="warn">
+          {dropped.toLocaleString("en")} log lines of this server were lost: its buffer was full while the hub was away.{" "}
+          <a href={address("/events", {}, { server: server.id, type: "logs.dropped" })}>When and of what</a>
+        </Notice>
+      )}
+      {ssh !== undefined && ssh.problem !== null && <Notice tone="warn">Over SSH: {ssh.problem}</Notice>}
+      {docker !== undefined && docker.error !== null && <Notice tone="quiet">Docker: {docker.error}</Notice>}
+    </>
+  );
+}
+
+/** Nothing has come from it yet: the one next step. */
+function Waiting({ server, manages }: { readonly server: Server; readonly manages: boolean }) {
+  return (
+    <>
+      <section class="card welcome" aria-label="Next step">
+        <h2>Waiting for its agent</h2>
+        <p>
+          Figures appear here within seconds of its first report.{" "}
+          {manages
+            ? "Its token was shown when it was added: make a new one below for the commands, or let the hub install the agent over SSH."
+            : "An owner or admin of this organization can install it."}
+        </p>
+      </section>
+      <Agent server={server} week={undefined} />
+    </>
   );
 }
 
@@ -73,125 +206,29 @@ function IdentityNotice({ notice: { message, serverId } }: { readonly notice: Se
   );
 }
 
-function Shown({ server }: { readonly server: Server }) {
-  const now = hubNow.value;
-  const newest = server.polled ?? server.latest;
-  if (newest === null) return null;
-  const dropped = server.latest?.delivery.dropped ?? 0;
-  const { docker } = newest;
-  return (
-    <>
-      <Servers title="Figures" servers={[server]} now={now} />
-      {dropped > 0 && (
-        <Notice tone="warn">
-          {dropped.toLocaleString("en")} log lines of this server were lost: its buffer was full while the hub was away.
-        </Notice>
-      )}
-      {docker.error !== null && <Notice tone="quiet">Docker: {docker.error}</Notice>}
-      <ServerCharts serverId={server.id} />
-      <Scripts servers={[server]} now={now} />
-      <Containers server={server} now={now} />
-    </>
+/** The last week in half hours, as it was when the page was opened. */
+function useWeek(server: Server) {
+  const openedMs = useRef(Date.now()).current;
+  const { data } = useLoad<MetricsAnswer>(
+    address(
+      "/api/servers/:id/metrics",
+      { id: server.id },
+      {
+        from: new Date(openedMs - weekMs).toISOString(),
+        to: new Date(openedMs).toISOString(),
+        step: weekStepSeconds,
+        series: weekSeries,
+      },
+    ),
   );
+  const cores = reportOf(server)?.system.cpu.cores ?? null;
+  return useMemo(() => (data === undefined ? undefined : weekOf(data, cores, openedMs)), [data, cores]);
 }
 
-function Agent({
-  server,
-  manages,
-  reload,
-}: {
-  readonly server: Server;
-  readonly manages: boolean;
-  readonly reload: Loaded<Server>["reload"];
-}) {
-  const { tone, text } = statusOf(server);
-  return (
-    <Section title="Agent" tools={manages && <Manage server={server} reload={reload} />}>
-      <dl class="facts panel">
-        <dt>Status</dt>
-        <dd>
-          <span class={`dot ${tone}`} /> {text}
-        </dd>
-        <dt>Last seen</dt>
-        <dd>
-          <Time at={server.agent.lastSeen} />
-        </dd>
-        <dt>Version</dt>
-        <dd>{server.agent.version ?? "–"}</dd>
-        {server.agent.ssh !== undefined && (
-          <>
-            <dt>Read over SSH</dt>
-            <dd>
-              <Time at={server.agent.ssh.lastPolled} />
-              {server.agent.ssh.problem !== null && ` · ${server.agent.ssh.problem}`}
-            </dd>
-          </>
-        )}
-        <dt>Token last used</dt>
-        <dd>
-          <Time at={server.tokenLastUsedAt} />
-        </dd>
-        <dt>Registered</dt>
-        <dd>
-          <Time at={server.createdAt} />
-        </dd>
-        <dt>Server id</dt>
-        <dd>
-          <code>{server.id}</code>
-        </dd>
-      </dl>
-    </Section>
-  );
-}
-
-function Manage({ server, reload }: { readonly server: Server; readonly reload: () => void }) {
-  const [token, setToken] = useState("");
-  const { id, hostname } = server;
-  const path = address("/api/servers/:id/agent-token", { id });
-  return (
-    <>
-      {token !== "" && (
-        <Dialog title={`New token of ${hostname}`} onClose={() => setToken("")}>
-          <ShownOnce what="The token">
-            <AgentCommands serverId={id} token={token} />
-          </ShownOnce>
-        </Dialog>
-      )}
-      <Confirm
-        label="New token"
-        title={`A new token for ${hostname}?`}
-        submit="Replace the token"
-        onConfirm={async () => {
-          const made = await send<NewAgentToken>("POST", path);
-          setToken(made.token);
-          reload();
-        }}
-      >
-        The one that its agent has now is dead at once. The agent collects and buffers until it is given the new one.
-      </Confirm>
-      <Confirm
-        label="Revoke token"
-        title={`Revoke the token of ${hostname}?`}
-        submit="Revoke"
-        onConfirm={async () => {
-          await send("DELETE", path);
-          reload();
-        }}
-      >
-        Its agent is turned away from then on, until it is given a new token.
-      </Confirm>
-      <Confirm
-        label="Delete server"
-        title={`Delete ${hostname}?`}
-        submit="Delete server"
-        onConfirm={async () => {
-          await send("DELETE", address("/api/servers/:id", { id }));
-          navigate("/");
-        }}
-      >
-        The hub forgets it, and its agent is turned away. Its log entries stay until they are too old. Under the same
-        name it would be another server.
-      </Confirm>
-    </>
-  );
+/** What the address names comes into sight once it is there; a browser looks only once, before anything is. */
+function useJumpTo(hash: string): void {
+  useEffect(() => {
+    const target = hash === "" ? null : document.getElementById(hash.slice(1));
+    (target?.closest("section") ?? target)?.scrollIntoView();
+  }, [hash]);
 }

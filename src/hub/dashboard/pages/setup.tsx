@@ -13,6 +13,7 @@ export function SetupPage({ token: given }: { readonly token: string }) {
   const methods = useLoad<SignInMethods>("/api/auth/methods");
   // what comes after the `#` is never sent by the browser itself, so that the token is in no proxy's log
   const [token] = useState(given);
+  if (methods.data === undefined && methods.problem === "") return null;
   if (methods.data?.setup === false) {
     return (
       <Card title="This hub is set up">

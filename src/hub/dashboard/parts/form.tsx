@@ -62,7 +62,9 @@ export function Form({ submit, onSubmit, children, aside, danger = false, inline
 type FieldProps = Omit<PartialInputHTMLAttributes<HTMLInputElement>, "label" | "name" | "role"> & {
   readonly label: string;
   readonly name: string;
-  readonly type?: "email" | "number" | "password";
+  readonly type?: "email" | "number" | "password" | "datetime-local";
+  /** id of a datalist with suggestions */
+  readonly list?: string;
   readonly hint?: string | undefined;
 };
 
@@ -91,6 +93,27 @@ export function Field({ label, hint, autoFocus, ...input }: FieldProps) {
           {hint}
         </p>
       )}
+    </div>
+  );
+}
+
+/** Several lines of text as they are: a key, a list. */
+export function Area({
+  label,
+  ...area
+}: {
+  readonly label: string;
+  readonly name: string;
+  readonly rows: number;
+  readonly required?: boolean;
+  readonly maxLength?: number;
+  readonly placeholder?: string;
+}) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea id={id} class="code-text" autoComplete="off" spellcheck={false} {...area} />
     </div>
   );
 }

@@ -1,18 +1,22 @@
 /** A button that opens a small list of links and buttons. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 export function Menu({
   label,
   children,
   name,
+  stays = false,
 }: {
-  /** for who can't see what stands in the button */
+  /** for who can't see what stands in the button, or what a choice is of */
   readonly label: string;
   readonly name: ComponentChildren;
   readonly children: ComponentChildren;
+  /** a choice in it doesn't close it; what is in it is there only while it is open */
+  readonly stays?: boolean;
 }) {
   const box = useRef<HTMLDetailsElement>(null);
+  const [open, setOpen] = useState(false);
   useEffect(() => {
     const close = (event: Event) => {
       const menu = box.current;
@@ -30,15 +34,22 @@ export function Menu({
     };
   }, []);
   return (
-    <details class="menu" ref={box}>
-      <summary aria-label={label}>{name}</summary>
+    <details class="menu" ref={box} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      {stays ? (
+        <summary>
+          <span class="unseen">{label}: </span>
+          {name}
+        </summary>
+      ) : (
+        <summary aria-label={label}>{name}</summary>
+      )}
       <div
         class="list"
         onClick={() => {
-          if (box.current !== null) box.current.open = false;
+          if (box.current !== null && !stays) box.current.open = false;
         }}
       >
-        {children}
+        {(open || !stays) && children}
       </div>
     </details>
   );

@@ -18,9 +18,12 @@ export function Page({
   title,
   above,
   tools,
+  wide = false,
   children,
 }: {
   readonly title: string;
+  /** lists and figures want all the room there is; text doesn't */
+  readonly wide?: boolean;
   /** a link to where it belongs */
   readonly above?: ComponentChildren;
   readonly tools?: ComponentChildren;
@@ -28,7 +31,7 @@ export function Page({
 }) {
   useTitle(title);
   return (
-    <main class="page" tabIndex={-1}>
+    <main class={wide ? "page wide" : "page"} tabIndex={-1}>
       <header class="title">
         <div>
           {above !== undefined && <p class="above">{above}</p>}
@@ -102,7 +105,7 @@ export function Ready<T>({
           </button>
         </Notice>
       )}
-      {from.data === undefined ? from.problem === "" && <p class="nothing">Loading…</p> : children(from.data)}
+      {from.data === undefined ? from.problem === "" && <p class="nothing loading">Loading…</p> : children(from.data)}
     </>
   );
 }

@@ -25,12 +25,12 @@ function onTick(listener: () => void): () => void {
 
 /** `never` stands for null. */
 export function Time({ at, never = "never" }: { readonly at: string | null; readonly never?: string }) {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => onTick(() => setNow(Date.now())), []);
+  const [, setTick] = useState(0);
+  useEffect(() => onTick(() => setTick((before) => before + 1)), []);
   if (at === null) return <span class="faint">{never}</span>;
   return (
     <time dateTime={at} title={fullTime(at)}>
-      {moment(at, now)}
+      {moment(at, Date.now())}
     </time>
   );
 }

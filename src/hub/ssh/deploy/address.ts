@@ -10,6 +10,9 @@ export type HubAddress = {
 
 export type AgentAddress = { readonly url: string; readonly insecureHttp: boolean };
 
+/** What a host says of its hub is shown to people, in a command to be copied among other things. */
+const harmless = /^https?:\/\/[\w.:[\]/~%-]{1,500}$/;
+
 const isLoopback = (url: string): boolean => /^https?:\/\/(?:localhost|127\.[0-9.]+|\[::1\])(?::|\/|$)/.test(url);
 
 /**
@@ -23,7 +26,8 @@ export function addressFor(
   inContainer: ReadonlyMap<string, string>,
 ): AgentAddress {
   const { apiUrl, insecureHttp } = config;
-  const now = inContainer.get("ENDPOINT") ?? (typeof apiUrl === "string" ? apiUrl : undefined);
+  const said = inContainer.get("ENDPOINT") ?? (typeof apiUrl === "string" ? apiUrl : undefined);
+  const now = said !== undefined && harmless.test(said) && URL.canParse(said) ? said : undefined;
   const unsure = hub.guessed || isLoopback(hub.url);
   const url = (wanted ?? (unsure ? now : undefined) ?? hub.url).replace(/\/+$/, "");
   if (wanted === undefined && now === undefined && isLoopback(url)) {

@@ -5,14 +5,17 @@ import type { DeployMethod, Job } from "#src/protocol/job.ts";
 import type { JobPlan, JobView } from "../jobs.ts";
 import type { OpenSession, SshSession, SshTargets } from "../port.ts";
 import { type HubAddress, addressFor } from "./address.ts";
+import { authorityOf } from "./authority.ts";
+import { refuseUnknown, sendAuthority } from "./authority-sending.ts";
 import { guardScript, guardSeconds } from "./guard.ts";
 import { type Host, lookAtHost, programPath } from "./facts.ts";
 import { type AgentConfig, readAgentConfig, readContainerSettings, tokensOnHost } from "./host-agent.ts";
 import { makeImage } from "./image.ts";
 import { chooseMethod, describeHost, refuseFullDisk } from "./method.ts";
 import type { Programs } from "./program.ts";
-import { must, pullImage, sendFile, sendImage, sendProgram } from "./sending.ts";
-import { clearFolders, confirmGuard, folderName, makeFolder, startGuard } from "./transaction.ts";
+import { endEarlier, must, occupied, pullImage, sendFile, sendImage, sendProgram } from "./sending.ts";
+import { unheard, withdrawn } from "./unheard.ts";
+import { confirmGuard, folderName, makeFolder, startGuard } from "./transaction.ts";
 import { agentUnit } from "./unit.ts";
 
 /** What the deployment needs of the fleet. */
@@ -22,15 +25,17 @@ export type AgentTokens = {
   offeredToken(serverId: string): unknown;
   tokenKind(serverId: string, token: string): "current" | "offered" | null;
   settleToken(serverId: string, keep: "new" | "old"): Promise<void>;
+  /** When an agent last reported, as a mark to compare with; null: never. */
+  lastReport(serverId: string): number | null;
   /**
-   * Resolves when an agent of this version has reported with the offered token since `sinceMs`; gives what was heard
-   * instead when it did not in time.
+   * Resolves when an agent of this version has reported with the offered token, and since `after`; gives what was heard
+   * instead when it did not in time. Rejects with a Fault `conflict` when the token is offered no more.
    */
   reported(
     serverId: string,
     want: {
       readonly version: string;
-      readonly sinceMs: number;
+      readonly after: number | null;
       readonly withinMs: number;
       readonly signal: AbortSignal;
     },
@@ -43,8 +48,9 @@ export type DeployWorld = {
   readonly tokens: AgentTokens;
   readonly programs: Programs;
   readonly hub: () => HubAddress;
+  /** the hub's certificate with its chain, PEM, as it is now; null: it speaks no TLS itself */
+  readonly certificate: () => string | null;
   readonly version: string;
-  readonly now: () => number;
 };
 
 export const deploySteps = ["connect", "look at the host", "send the agent", "rotate the token", "install", "verify"];
@@ -57,14 +63,15 @@ const verifyWithinMs = 60_000;
 
 type Prepared = { readonly folder: string; readonly method: DeployMethod; readonly unit: string };
 
-export function createDeployPlan(world: DeployWorld, { id, serverId, request }: Job): JobPlan {
-  const { targets, openSession, tokens, programs, version, now } = world;
+export function createDeployPlan(world: DeployWorld, { id, serverId, request, startedAt }: Job): JobPlan {
+  const { targets, openSession, tokens, programs, version } = world;
+  const begunBefore = startedAt !== null;
   let session: SshSession | undefined;
   let host: Host | undefined;
   let prepared: Prepared | undefined;
   let config: AgentConfig = {};
   let imageTag = "";
-  let appliedAtMs = 0;
+  let reportBefore: number | null = null;
   let hubUrl = "";
 
   function connected(): SshSession {
@@ -91,22 +98,25 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
     return session;
   }
 
-  /** What an earlier attempt has left on the host comes to its end, and the token that the host has is the one. */
-  async function clear({ say, signal }: Pick<JobView, "say" | "signal">): Promise<void> {
+  /**
+   * What an earlier attempt has left on the host comes to its end, and the token that the host has is the one.
+   * @returns false: somebody else's deployment goes on there
+   */
+  async function clear(view: Pick<JobView, "say" | "signal">): Promise<boolean> {
     const at = connected();
-    const { stdout } = await at.run(clearFolders, { asRoot: true, timeoutMs: applyWithinMs, signal });
-    say(stdout);
-    if (tokens.offeredToken(serverId) === undefined) return;
+    const free = await endEarlier({ session: at, view }, serverId, applyWithinMs);
+    if (tokens.offeredToken(serverId) === undefined) return free;
     const found = await tokensOnHost(at);
     const offered = found.some((token) => tokens.tokenKind(serverId, token) === "offered");
     await tokens.settleToken(serverId, offered ? "new" : "old");
+    return free;
   }
 
   const steps: Readonly<Record<string, (view: JobView) => Promise<void>>> = {
     async connect(view) {
       const { hostKey } = await open(view.signal);
       view.say(`signed in; host key ${hostKey}\n`);
-      await clear(view);
+      if (!(await clear(view))) throw occupied();
     },
 
     async "look at the host"(view) {
@@ -122,7 +132,7 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
     async "send the agent"(view) {
       const { folder, method, unit } = ready();
       const way = { session: connected(), view };
-      await must(way, makeFolder(folder, method, unit), `${folder} on the host can't be made`);
+      await must(way, makeFolder(folder, method, unit, serverId), `${folder} on the host can't be made`);
       await sendFile(way, folder, "guard.sh", guardScript);
       if (method === "binary") {
         await sendProgram(way, folder, await programs.for(looked()), version);
@@ -152,11 +162,14 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
       const token = await tokens.offerToken(serverId);
       if (token === undefined) throw new Fault("not-found", "there is no such server any more");
       if (method === "binary") {
-        const { insecureHttp: _, ...rest } = config;
+        const { insecureHttp: _, caFile, ...rest } = config;
         const plain = address.insecureHttp ? { insecureHttp: true } : {};
-        const next = { ...rest, apiUrl: address.url, token, serverId, ...plain };
+        const trusted = await sendAuthority(way, folder, caFile, authorityOf(world.certificate(), hubUrl));
+        const next = { ...rest, apiUrl: address.url, token, serverId, ...plain, ...trusted };
         await sendFile(way, folder, "new/config.json", `${JSON.stringify(next, null, 2)}\n`);
       } else {
+        // one that is there may have been told already, in its volume
+        if (inContainer.size === 0) refuseUnknown(authorityOf(world.certificate(), hubUrl));
         const kept = [...inContainer].filter(([name]) => !ownVariables.has(name));
         const variables = [
           ["ENDPOINT", address.url],
@@ -174,7 +187,7 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
 
     async install(view) {
       const { folder, method, unit } = ready();
-      appliedAtMs = now();
+      reportBefore = tokens.lastReport(serverId);
       const script = startGuard(folder, method, unit);
       const outcome = await connected().run(script, {
         asRoot: true,
@@ -191,10 +204,10 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
 
     async verify(view) {
       const { signal } = view;
-      const want = { version, sinceMs: appliedAtMs, withinMs: verifyWithinMs, signal };
+      const want = { version, after: reportBefore, withinMs: verifyWithinMs, signal };
       view.say(`waiting until the agent ${version} reports\n`);
       const heard = await tokens.reported(serverId, want);
-      if (heard !== "in time") throw silent(heard.version, version, hubUrl);
+      if (heard !== "in time") throw unheard(heard.version, { version, url: hubUrl, withinMs: verifyWithinMs });
       await confirm(view);
       view.say("the agent reports; the old token is dead\n");
     },
@@ -213,11 +226,13 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
       await confirmAgain(view);
       return;
     }
+    // rotated or revoked in this very moment
+    if (tokens.offeredToken(serverId) === undefined) throw withdrawn();
     await tokens.settleToken(serverId, "new");
   }
 
   async function confirmAgain(view: JobView): Promise<void> {
-    const deadline = now() + guardSeconds * 1000;
+    const deadline = performance.now() + guardSeconds * 1000;
     for (;;) {
       try {
         const again = await open(view.signal);
@@ -225,7 +240,8 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
         await clear(view);
         break;
       } catch (error) {
-        if (!(error instanceof Fault) || error.code !== "unavailable" || now() > deadline) throw error;
+        if (view.signal.aborted || !(error instanceof Fault) || error.code !== "unavailable") throw error;
+        if (performance.now() > deadline) throw error;
         await Bun.sleep(1000);
       }
     }
@@ -239,8 +255,8 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
   return {
     steps: deploySteps.map((name) => ({ name, run: steps[name] ?? unknownStep(name) })),
     async undo(view) {
-      // nothing was changed on the host before something was sent there
-      if (prepared === undefined) return;
+      // nothing was changed on the host before something was sent there, by this attempt or one before it
+      if (prepared === undefined && !begunBefore) return;
       try {
         await open(view.signal);
         await clear(view);
@@ -258,17 +274,6 @@ export function createDeployPlan(world: DeployWorld, { id, serverId, request }: 
 
 /** Variables that a deployment sets; a container's others are kept. */
 const ownVariables = new Set(["ENDPOINT", "AGENT_TOKEN", "SERVER_ID", "PROC_PATH", "INSECURE_HTTP", "DIR"]);
-
-function silent(heard: string | null, version: string, url: string): Fault {
-  if (heard !== null) {
-    return new Fault("failed", `the agent that reports is ${heard}, not ${version}`, {
-      hint: "Does another agent run with this server's token?",
-    });
-  }
-  return new Fault("failed", `the new agent did not report within ${verifyWithinMs / 1000} s`, {
-    hint: `Can the host reach ${url}? Try there: curl -sS ${url}/healthz; the agent's own words: journalctl -u orion-agent, or docker logs orion-agent`,
-  });
-}
 
 function unknownStep(name: string): () => Promise<void> {
   return () => Promise.reject(new Fault("failed", `there is no step "${name}"`));

@@ -7,6 +7,8 @@ import type { SshSession } from "../port.ts";
 export const programPath = "/usr/local/bin/orion";
 
 const lookWithinMs = 30_000;
+/** Characters; a host may say anything. */
+const longestFact = 255;
 
 /** sbin is not in everybody's PATH; what is asked for there may be root's only. */
 export const fullPath = "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin; export PATH";
@@ -28,7 +30,8 @@ elif ls /lib64/ld-linux-* /lib/ld-linux-* >/dev/null 2>&1; then say libc glibc
 else say libc unknown
 fi
 if [ -d /run/systemd/system ] && have systemctl; then say systemd yes; fi
-if have docker; then say docker "$(docker version --format '{{.Server.Version}}' 2>/dev/null)"; fi
+t=; if timeout 1 true 2>/dev/null; then t='timeout 8'; fi
+if have docker; then say docker "$($t docker version --format '{{.Server.Version}}' 2>/dev/null)"; fi
 dir=/usr/local/bin; while [ ! -d "$dir" ]; do dir=\${dir%/*}; dir=\${dir:-/}; done
 say free "$(df -Pk "$dir" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 if [ -x ${programPath} ]; then say agent "$(${programPath} --version 2>/dev/null </dev/null)"; fi
@@ -53,7 +56,7 @@ export async function lookAtHost(session: SshSession, signal?: AbortSignal): Pro
       return at === -1 ? [] : [[line.slice(0, at), line.slice(at + 1).trim()] as const];
     }),
   );
-  const fact = (name: string) => facts.get(name) ?? "";
+  const fact = (name: string) => (facts.get(name) ?? "").replace(/[\p{Cc}\p{Cf}]/gu, "").slice(0, longestFact);
   if (fact("kernel") !== "Linux") {
     const what = fact("kernel") === "" ? `it said: ${stderr.trim().slice(0, 300)}` : `this is ${fact("kernel")}`;
     throw new Fault("failed", `an agent runs on Linux only; ${what}`);
@@ -75,6 +78,6 @@ export async function lookAtHost(session: SshSession, signal?: AbortSignal): Pro
     missing: fact("missing")
       .split(" ")
       .filter((tool) => tool !== ""),
-    home: fact("home") === "" ? "/tmp" : fact("home"),
+    home: fact("home").startsWith("/") ? fact("home") : "/tmp",
   };
 }

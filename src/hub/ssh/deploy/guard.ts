@@ -1,4 +1,5 @@
 /** The host's own half of a deployment: what puts it in place, waits for the hub's word, and goes back without it. */
+import { authorityPath } from "./authority.ts";
 import { fullPath, programPath } from "./facts.ts";
 
 /** Seconds that the guard waits for the hub's word: longer than the hub waits for the new agent. */
@@ -10,7 +11,7 @@ const before = "orion-agent-before";
 /** The script `guard.sh`, for dash and busybox: `sh guard.sh FOLDER METHOD run|undo|commit`. */
 export const guardScript = `
 D=$1; METHOD=$2
-BIN=${programPath} UNIT=/etc/systemd/system/orion-agent.service ETC=/etc/orion CONF=/etc/orion/config.json
+BIN=${programPath} UNIT=/etc/systemd/system/orion-agent.service ETC=/etc/orion CONF=/etc/orion/config.json CA=${authorityPath}
 LOG=/var/log/orion-agent.log
 ${fullPath}
 trap '' HUP INT PIPE
@@ -19,6 +20,7 @@ exec </dev/null >>"$D/log" 2>&1
 have() { command -v "$1" >/dev/null 2>&1; }
 systemd() { [ -d /run/systemd/system ] && have systemctl; }
 active() { systemd && systemctl is-active --quiet orion-agent; }
+enabled() { systemd && systemctl is-enabled --quiet orion-agent 2>/dev/null; }
 there() { have docker && docker container inspect "$1" >/dev/null 2>&1; }
 runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
 # put FROM TO: a copy that takes its place in one step
@@ -28,7 +30,7 @@ keep() { if [ -e "$1" ]; then ln "$1" "$2" 2>/dev/null || cp -p "$1" "$2" || ret
 remember() {
   rm -rf "$D/old"; mkdir "$D/old" || return 1
   if active; then : >"$D/old/active"; fi
-  if systemd && systemctl is-enabled --quiet orion-agent 2>/dev/null; then : >"$D/old/enabled"; fi
+  if enabled; then : >"$D/old/enabled"; fi
   if there ${container}; then
     : >"$D/old/container"
     if runs ${container}; then : >"$D/old/container-runs"; fi
@@ -41,6 +43,7 @@ remember() {
     if [ -d /run/orion ]; then : >"$D/old/run"; fi
     keep "$BIN" "$D/old/orion" && keep "$BIN.previous" "$D/old/orion.previous" || return 1
     keep "$UNIT" "$D/old/unit" && keep "$CONF" "$D/old/config.json" || return 1
+    keep "$CA" "$D/old/hub-ca.pem" || return 1
   fi
   : >"$D/remembered"
 }
@@ -71,6 +74,7 @@ apply_binary() {
   if ! cmp -s "$D/new/orion" "$BIN"; then mv -f "$D/new/orion" "$BIN" || return 1; echo "put $BIN in place"; fi
   chmod 0644 "$D/new/unit"
   if ! cmp -s "$D/new/unit" "$UNIT"; then put "$D/new/unit" "$UNIT" || return 1; echo "put $UNIT in place"; fi
+  if [ -e "$D/new/hub-ca.pem" ]; then chmod 0644 "$D/new/hub-ca.pem"; put "$D/new/hub-ca.pem" "$CA" || return 1; fi
   put "$D/new/config.json" "$CONF" || return 1
   echo "wrote $CONF"
   set_aside || return 1
@@ -91,14 +95,15 @@ apply_binary() {
 }
 
 apply_docker() {
-  if active; then
+  # one that is stopped now would be there again after the next boot
+  if active || enabled; then
     systemctl disable --now --quiet orion-agent || return 1
     echo "stopped the service orion-agent"
   fi
   set_aside || return 1
   IMAGE=$(cat "$D/new/image") SOCKET=/var/run/docker.sock
   docker run --detach --name ${container} --restart unless-stopped --read-only \\
-    --group-add "$(stat -c %g "$SOCKET")" --volume "$SOCKET:$SOCKET:ro" --volume /proc:/host/proc:ro \\
+    --group-add "$(stat -L -c %g "$SOCKET")" --volume "$SOCKET:$SOCKET:ro" --volume /proc:/host/proc:ro \\
     --volume ${container}:/var/lib/orion --env-file "$D/new/env" "$IMAGE" >/dev/null || return 1
   echo "started the container ${container} of $IMAGE"
 }
@@ -138,7 +143,7 @@ undo() {
 undo_binary() {
   if [ ! -e "$D/old/active" ] && systemd && [ -e "$UNIT" ]; then systemctl stop orion-agent; fi
   if [ ! -e "$D/old/enabled" ] && systemd && [ -e "$UNIT" ]; then systemctl disable --quiet orion-agent; fi
-  back orion.previous "$BIN.previous"; back orion "$BIN"; back unit "$UNIT"; back config.json "$CONF"
+  back orion.previous "$BIN.previous"; back orion "$BIN"; back unit "$UNIT"; back config.json "$CONF"; back hub-ca.pem "$CA"
   if systemd; then systemctl daemon-reload; fi
   if [ -e "$D/old/enabled" ]; then systemctl enable --quiet orion-agent; fi
   if [ -e "$D/old/active" ]; then

@@ -1,6 +1,7 @@
 /** Waiting for the first report of an agent that was just put on its host. */
 import type { Clock } from "#src/lib/clock.ts";
 import type { AgentTokens } from "./deploy.ts";
+import { withdrawn } from "./unheard.ts";
 
 export type Reports = {
   get(serverId: string): { readonly version: string | null; readonly lastSeenMs: number | null } | undefined;
@@ -9,17 +10,18 @@ export type Reports = {
 };
 
 export function createReported(reports: Reports, clock: Pick<Clock, "after">): AgentTokens["reported"] {
-  return async (serverId, { version, sinceMs, withinMs, signal }) => {
+  return async (serverId, { version, after, withinMs, signal }) => {
     signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<AgentTokens["reported"]>>>();
+    // that it was used at all since it was offered: clocks may jump
     const heard = (): string | null => {
       const server = reports.get(serverId);
-      const used = reports.offeredToken(serverId)?.usedAtMs ?? 0;
-      // the agent before may have reported in the same moment: it has another token
-      return used >= sinceMs && (server?.lastSeenMs ?? 0) >= sinceMs ? (server?.version ?? null) : null;
+      const used = (reports.offeredToken(serverId)?.usedAtMs ?? null) !== null;
+      return used && server !== undefined && server.lastSeenMs !== after ? server.version : null;
     };
     const look = () => {
-      if (heard() === version) resolve("in time");
+      if (reports.offeredToken(serverId) === undefined) reject(withdrawn());
+      else if (heard() === version) resolve("in time");
     };
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort);

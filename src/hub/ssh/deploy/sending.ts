@@ -9,7 +9,7 @@ import type { SshRun, SshSession } from "../port.ts";
 import { fullPath } from "./facts.ts";
 import type { Image } from "./image.ts";
 import type { Program } from "./program.ts";
-import { reuseProgram, takeFile, tryProgram } from "./transaction.ts";
+import { busyCode, clearFolders, reuseProgram, takeFile, tryProgram } from "./transaction.ts";
 
 const smallWithinMs = 60_000;
 /** 110 MB at 1 Mbit/s. */
@@ -35,6 +35,19 @@ export async function must(
   const hint = /no space left/i.test(said) ? "Free some space on the host" : "See the output of this step";
   throw new Fault("failed", `${what}: ${said === "" ? `exit code ${outcome.code}` : said}`, { hint });
 }
+
+/** What an earlier attempt has left on the host comes to its end. @returns false: somebody else's goes on there */
+export async function endEarlier({ session, view }: Way, serverId: string, timeoutMs: number): Promise<boolean> {
+  const options = { asRoot: true, timeoutMs, signal: view.signal };
+  const { code, stdout } = await session.run(clearFolders(serverId), options);
+  view.say(stdout);
+  return code !== busyCode;
+}
+
+export const occupied = (): Fault =>
+  new Fault("conflict", "another deployment is under way on this host: of another server entry, or another hub", {
+    hint: "Wait for its end; is the host registered twice?",
+  });
 
 /** A small file into the folder of the deployment. */
 export async function sendFile(way: Way, folder: string, name: string, text: string): Promise<void> {

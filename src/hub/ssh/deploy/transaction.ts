@@ -21,17 +21,37 @@ const folders = `/usr/local/bin/${folderName}.* /var/lib/${folderName}.* "$HOME"
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * Makes the folder of a deployment. Left behind without a guard (the connection was cut, and the hub does not come back)
- * it goes by itself after an hour.
+ * sh functions of who is at work in a folder of a deployment:
+ *
+ *     ours D     it is of this user, and no link: what it holds may be run. Others may be able to write where it lies
+ *     guarded D  its guard runs
+ *     waits D    nothing was installed yet, and it was not given up: see `makeFolder`
  */
-export function makeFolder(folder: string, method: string, unit: string): string {
+const whoIsThere = `
+ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+guarded() { pid=$(cat "$1/guard" 2>/dev/null) && [ -n "$pid" ] && grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
+waits() { pid=$(cat "$1/waits" 2>/dev/null) && [ -n "$pid" ] && [ "$(readlink "/proc/$pid/fd/9" 2>/dev/null)" = "$1/owner" ]; }
+`;
+
+/**
+ * Makes the folder of a deployment for `owner`, the server as the hub knows it. Left behind without a guard (the connection
+ * was cut, and the hub does not come back) it goes by itself after an hour. While another's is there this fails: two hubs,
+ * or two servers of one hub, may mean the same host. Each looks after it has made its own, so that one of two sees it.
+ */
+export function makeFolder(folder: string, method: string, unit: string, owner: string, places = folders): string {
   return `
 D=${quote(folder)}
 umask 077
 trap '' PIPE
-mkdir -p "$D/new" || exit 1
-echo ${method} >"$D/method"; echo ${unit} >"$D/unit"; : >"$D/pending" || { rm -rf "$D"; exit 1; }
+mkdir -p "\${D%/*}" && mkdir "$D" && mkdir "$D/new" || exit 1
+echo ${quote(owner)} >"$D/owner"; echo ${method} >"$D/method"; echo ${unit} >"$D/unit"
+: >"$D/pending" || { rm -rf "$D"; exit 1; }
+${whoIsThere}
+for other in ${places}; do
+  if [ "$other" != "$D" ] && ours "$other"; then rm -rf "$D"; echo "another deployment is under way there" >&2; exit 1; fi
+done
 (
+  exec 9<"$D/owner"
   trap '' HUP
   i=0
   while [ -d "$D" ] && [ ! -e "$D/guard" ]; do
@@ -40,6 +60,7 @@ echo ${method} >"$D/method"; echo ${unit} >"$D/unit"; : >"$D/pending" || { rm -r
     i=$((i + 1))
   done
 ) </dev/null >/dev/null 2>&1 &
+echo $! >"$D/waits"
 exit 0
 `;
 }
@@ -115,32 +136,40 @@ exit 0
 `;
 }
 
+/** What `clearFolders` ends with when it leaves somebody else's deployment to go on. */
+export const busyCode = 3;
+
 /**
  * Brings every deployment on the host to its end: what was confirmed stays, everything else is undone. Prints a line for
- * each. For a guard that is at it already it waits.
+ * each. For a guard that is at it already it waits. One that goes on for another server than `owner` is left alone.
  */
-export const clearFolders = `
+export const clearFolders = (owner: string, places = folders): string => `
 ${fullPath}
 trap '' PIPE
-for D in ${folders}; do
-  [ -d "$D" ] || continue
+busy=0
+${whoIsThere}
+gone() { [ ! -d "$D" ]; }
+# a guard that was ended in the middle of it is not waited for in vain
+finish() {
+  i=0
+  while guarded "$D" && [ $i -lt 60 ]; do gone && return; sleep 1; i=$((i + 1)); done
+  if ! gone && [ -e "$D/guard.sh" ]; then sh "$D/guard.sh" "$D" "$METHOD" "$1"; fi
+  rm -rf "$D"
+}
+for D in ${places}; do
+  ours "$D" || continue
+  whose=$(cat "$D/owner" 2>/dev/null)
+  if [ -n "$whose" ] && [ "$whose" != ${quote(owner)} ] && { guarded "$D" || { [ ! -e "$D/guard" ] && waits "$D"; }; }; then
+    echo "$D is of another deployment, which goes on"; busy=${busyCode}; continue
+  fi
   METHOD=$(cat "$D/method" 2>/dev/null || echo binary)
-  # a guard that was ended in the middle of it is not waited for in vain
-  gone() { [ ! -d "$D" ]; }
-  guarded() { pid=$(cat "$D/guard" 2>/dev/null) && [ -n "$pid" ] && grep -q guard.sh "/proc/$pid/cmdline" 2>/dev/null; }
-  finish() {
-    i=0
-    while guarded && [ $i -lt 60 ]; do gone && return; sleep 1; i=$((i + 1)); done
-    if ! gone && [ -e "$D/guard.sh" ]; then sh "$D/guard.sh" "$D" "$METHOD" "$1"; fi
-    rm -rf "$D"
-  }
   if [ -e "$D/confirmed" ]; then finish commit; echo "an earlier deployment was finished"
   elif mv "$D/pending" "$D/undoing" 2>/dev/null; then
-    if guarded; then
+    if guarded "$D"; then
       # it may be in the middle of putting things in place: it is ended with all that it has started
       unit=$(cat "$D/unit" 2>/dev/null)
       { [ -n "$unit" ] && systemctl stop "$unit" 2>/dev/null; } || true
-      if guarded; then kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid"; fi
+      if guarded "$D"; then kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid"; fi
     fi
     if [ -e "$D/remembered" ]; then echo "a deployment that was not confirmed is undone"; fi
     finish undo
@@ -148,5 +177,5 @@ for D in ${folders}; do
   else rm -rf "$D"
   fi
 done
-exit 0
+exit $busy
 `;

@@ -4,7 +4,7 @@ import type { Job } from "#src/protocol/job.ts";
 import type { JobPlan } from "../jobs.ts";
 import type { OpenSession, SshSession, SshTargets } from "../port.ts";
 import { fullPath, programPath } from "./facts.ts";
-import { clearFolders } from "./transaction.ts";
+import { endEarlier, occupied } from "./sending.ts";
 
 export type UninstallWorld = {
   readonly targets: Pick<SshTargets, "targetOf">;
@@ -63,7 +63,7 @@ export function createUninstallPlan({ targets, openSession, revoke }: UninstallW
           }
           session = await openSession(target, { timeoutMs: connectWithinMs, signal });
           say(`signed in; host key ${session.hostKey}\n`);
-          say((await session.run(clearFolders, { asRoot: true, timeoutMs: removeWithinMs, signal })).stdout);
+          if (!(await endEarlier({ session, view: { say, signal } }, serverId, removeWithinMs))) throw occupied();
         },
       },
       {

@@ -53,13 +53,17 @@ export type Look = {
 
 /** As in a heartbeat; hostname(7) allows 64 bytes, and 253 with a domain. */
 const maxHostname = 255;
+/** Characters of what else a host says of itself, which may be anything. */
+const maxWord = 100;
+/** PATH_MAX of Linux. */
+const maxPath = 4096;
 
 /** @throws {Fault} `failed` when the output is not whole or not of a Linux host */
 export function readLook(output: string, word: string): Look {
   const { all, whole } = cutSections(output, word);
   if (!whole) throw notWhole(all);
   const textOf = (name: string) => all.find((section) => section.name === name)?.text ?? "";
-  const os = textOf("os").trim();
+  const os = textOf("os").trim().slice(0, maxWord);
   if (os !== "Linux") {
     throw new Fault("failed", `the host runs ${os || "an unknown system"}: only Linux has the figures`, {
       hint: "Remove its SSH details, or point them at a Linux host",
@@ -102,7 +106,7 @@ function notWhole(all: readonly Section[]): Fault {
       hint: "Does its sh run commands, and is sh what this user gets (no ForceCommand, no restricted shell)?",
     });
   }
-  return new Fault("failed", `the host's answer ends within "${last.name}"`, {
+  return new Fault("failed", `the host's answer ends within "${last.name.slice(0, maxWord)}"`, {
     hint: "Is it out of memory or processes? Sign in by hand and look",
   });
 }
@@ -124,7 +128,7 @@ function readDisk(section: Section | undefined): Look["disk"] {
   if (section === undefined) return undefined;
   const blocks = parseStatFilesystem(section.text) ?? parseDf(section.text);
   const usage = blocks === undefined ? undefined : diskUsage(blocks);
-  return usage === undefined ? undefined : { path: section.detail, ...usage };
+  return usage === undefined ? undefined : { path: section.detail.slice(0, maxPath), ...usage };
 }
 
 function readCounted(all: readonly Section[], traffic: Counters["traffic"]): string[] {
@@ -160,7 +164,7 @@ function readDocker(all: readonly Section[]): SeenDocker {
   if (docker === undefined) return { kind: "absent" };
   if (docker.detail !== "0") {
     const why = docker.text.replace(/\s+/g, " ").trim().slice(0, 300);
-    return { kind: "refused", why: why || `docker ps ended with ${docker.detail}` };
+    return { kind: "refused", why: why || `docker ps ended with ${docker.detail.slice(0, maxWord)}` };
   }
   try {
     return { kind: "listed", containers: containerParts(all).map(readSeen) };

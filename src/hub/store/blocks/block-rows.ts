@@ -1,7 +1,7 @@
 /** Blocks as rows: put in, read whole, taken out. Everything here runs within a transaction of the caller. */
 import type { Database } from "bun:sqlite";
 
-import { type Block, crcOf } from "./block.ts";
+import { type Block, crcOf, levelOf } from "./block.ts";
 import type { Names } from "./names.ts";
 
 export type BlockRow = {
@@ -25,6 +25,7 @@ export type BlockRow = {
 };
 
 export type BlockRows = {
+  /** `level`: of zstd, that its body was made with. */
   readonly put: (block: Block, level: number) => void;
   /** @returns whether it was there */
   readonly remove: (id: number) => boolean;
@@ -93,7 +94,7 @@ export function createBlockRows(database: Database, origins: Names, sources: Nam
         block.rawBytes,
         bytes,
         block.small ? 1 : 0,
-        level,
+        levelOf(block.body, level),
         Bun.hash.crc32(block.body),
         crcOf(block),
         block.counts,

@@ -10,10 +10,10 @@ import { keep } from "#src/lib/keep.ts";
 import { release, releaseColumns } from "#src/protocol/columns/release.ts";
 import { pickColumns } from "#src/protocol/columns/stretch.ts";
 import type { Arrived } from "#src/protocol/log-columns.ts";
-import { type Chunk, chunksOf } from "../chunk.ts";
+import { type Chunk, chunksOf, rawBytesOf } from "../chunk.ts";
 import { createCommits } from "../commits.ts";
 import { openDatabase } from "../database.ts";
-import { batchKey, createSenders, rememberBatch, writeSender } from "../deliveries.ts";
+import { type SenderRow, batchKey, createSenders, rememberBatch, writeSender } from "../deliveries.ts";
 import { createListeners } from "../listeners.ts";
 import type { BlockStore } from "../log-port.ts";
 import type { Appended, LogBatch } from "../port.ts";
@@ -74,11 +74,13 @@ export async function openBlocks(
   const followers = createListeners<[Arrived]>(fail);
   const turns = createTurns();
   const reader = openBlockReader(file);
-  let head = statements.counter.get("position")?.value ?? 0;
+  // whatever became of the counter, none is given twice
+  let head = Math.max(statements.counter.get("position")?.value ?? 0, statements.lastPosition.get()?.value ?? 0);
   let stagedHead = head;
   let staged: Arrived[] = [];
   const life = { closed: false };
   let cancelPress: (() => void) | undefined;
+  let joining: Promise<void> | undefined;
 
   const commits = createCommits(
     database,
@@ -104,16 +106,33 @@ export async function openBlocks(
     clock,
   );
   const compaction = createCompaction({ hot, blocks, commits, turns, clock, onFailure: fail, onDone: tidy });
-  const merging = createMerging({ database, blocks, commits, turns, now: () => clock.now(), onFailure: fail });
+  const merging = createMerging({ database, blocks, commits, turns, clock, onFailure: fail });
   const integrity = { database, blocks, hot, commits, breathe: turns.breathe, now: () => clock.now() };
+
+  const names = { origins, sources };
+  const pruning = { database, blocks, hot, commits, turns, names, now: () => clock.now(), head: () => head };
 
   /** Joins what became many small blocks. */
   function tidy(): void {
     if (!life.closed) keep(joinAll(), fail);
   }
 
-  async function joinAll(): Promise<void> {
-    while (!life.closed && (await turns.alone(merging.joinOne))) await turns.breathe();
+  /** One at a time; who comes meanwhile waits for it. */
+  function joinAll(): Promise<void> {
+    joining ??= joinNew().finally(() => {
+      joining = undefined;
+    });
+    return joining;
+  }
+
+  async function joinNew(): Promise<void> {
+    for (let places = merging.next(); places !== null; places = merging.next()) {
+      for (const place of places) {
+        if (life.closed) return;
+        await turns.alone(() => merging.join(place));
+        await turns.breathe();
+      }
+    }
   }
 
   async function press(): Promise<void> {
@@ -152,8 +171,8 @@ export async function openBlocks(
     for (const chunk of chunks) stage(serverId, chunk);
     const next = { ranges, batches: key === null ? sender.batches : rememberBatch(sender.batches, key) };
     senders.set(serverId, next);
-    const row = writeSender(next);
-    statements.putSender.run(serverId, row.ranges, row.batches);
+    const row = writeSender(serverId, next);
+    statements.putSender.run(serverId, row.ranges, row.batches, row.crc);
     statements.putCounter.run("position", stagedHead);
     return { accepted, duplicates: count - accepted };
   }
@@ -190,13 +209,15 @@ export async function openBlocks(
       // with nothing at hand, rows are all there is; where they can't become blocks (a full disk) they are pruned as they lie
       await compaction.drain().catch(fail);
       return await turns.alone(async () => {
-        const lines = await pruneBlocks({ database, blocks, hot, commits, turns }, keeping);
+        const lines = await pruneBlocks(pruning, keeping);
         if (lines > 0) compaction.forget();
         return lines;
       });
     },
     async compact() {
       await compaction.drain();
+      // a run that began before may have looked already
+      await joining;
       await joinAll();
       while (!life.closed && (await turns.alone(merging.pressOne))) await turns.breathe();
       await turns.alone(() => giveBack(database, turns));
@@ -231,18 +252,19 @@ export async function openBlocks(
 }
 
 function memoryOf({ columns, zstd }: LogBatch): number {
-  return columns.text.length + columns.count * memoryOfEntry + (zstd?.length ?? 0);
+  return rawBytesOf(columns) + columns.count * memoryOfEntry + (zstd?.length ?? 0);
 }
 
 function prepare(database: Database) {
   return {
-    sender: database.prepare<{ ranges: string; batches: string }, [string]>(
-      "SELECT ranges, batches FROM senders WHERE server = ?",
-    ),
-    putSender: database.prepare<unknown, [string, string, string]>(
-      "INSERT INTO senders (server, ranges, batches) VALUES (?, ?, ?) ON CONFLICT (server) DO UPDATE SET ranges = excluded.ranges, batches = excluded.batches",
+    sender: database.prepare<SenderRow, [string]>("SELECT ranges, batches, crc FROM senders WHERE server = ?"),
+    putSender: database.prepare<unknown, [string, string, string, number | null]>(
+      "INSERT INTO senders (server, ranges, batches, crc) VALUES (?, ?, ?, ?) ON CONFLICT (server) DO UPDATE SET ranges = excluded.ranges, batches = excluded.batches, crc = excluded.crc",
     ),
     counter: database.prepare<{ value: number }, [string]>("SELECT value FROM counters WHERE name = ?"),
+    lastPosition: database.prepare<{ value: number | null }, []>(
+      "SELECT max(last_position) AS value FROM (SELECT max(last_position) AS last_position FROM blocks UNION ALL SELECT max(last_position) FROM chunks)",
+    ),
     putCounter: database.prepare<unknown, [string, number]>(
       "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     ),

@@ -16,8 +16,8 @@ const frames = 4;
 
 /** Compresses in threads of the runtime; `newlines`: how many are in the text. */
 export async function writeBody(lines: Lines, newlines: number, level: number): Promise<Uint8Array> {
-  const parts = plainFrames(lines, newlines).map((frame) =>
-    frame === null ? empty : Bun.zstdCompress(frame, { level }),
+  const parts = plainFrames(lines, newlines).map(async (frame) =>
+    frame === null ? empty : await Bun.zstdCompress(frame, { level }),
   );
   return joinFrames(await Promise.all(parts));
 }

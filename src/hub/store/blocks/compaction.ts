@@ -1,17 +1,17 @@
 /**
- * Deliveries become blocks in the background. Entries of deliveries that were just stored are kept at hand, sorted out by
- * source, until they are worth a block; rows of an earlier run are read again. Each time blocks go in and the rows of
- * their deliveries go out in one transaction, so that a kill at any moment leaves each entry once.
+ * Deliveries become blocks in the background. Entries of deliveries that were just stored are kept at hand until they are
+ * worth some blocks; rows of an earlier run are read again. Each time the blocks of some origins go in and the rows of their
+ * deliveries go out in one transaction, so that a kill at any moment leaves each entry once.
  */
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { Commits } from "../commits.ts";
-import { type Block, makeBlock, quickLevel, splitLines } from "./block.ts";
+import { type Block, makeBlock, quickLevel } from "./block.ts";
 import type { BlockRows } from "./block-rows.ts";
+import { type Cut, giveBack } from "./cutting.ts";
 import { type Generation, createGeneration, generationBytes } from "./generation.ts";
 import type { HotRow, HotRows } from "./hot-rows.ts";
-import { regroup } from "./regroup.ts";
 import type { Turns } from "./turns.ts";
 
 /** Entries lie as they came for this long at most: a search opens what has no filter. */
@@ -20,6 +20,8 @@ const gatherMs = 5000;
 const retryMs = 5000;
 /** Blocks that are compressed while others are made. */
 const mostInFlight = 3;
+/** Blocks that go in at once, and those of one more origin: of a thousand quiet servers they take turns with what comes in. */
+const blocksAtOnce = 128;
 /** Rows of an earlier run that are looked at at once. */
 const rowsAtOnce = 64;
 
@@ -66,18 +68,20 @@ export function createCompaction(world: CompactionWorld): Compaction {
   let cancelTimer: (() => void) | undefined;
   // bytes of deliveries that are being written, and who waits until there is room for more
   let coming = 0;
-  let roomWanted: (() => void)[] = [];
+  const roomWanted: { readonly bytes: number; readonly enter: () => void }[] = [];
 
-  /** Whoever waits looks again. */
+  /** Lets in who waits, in the order in which they came. */
   function tellRoom(): void {
-    const wanted = roomWanted;
-    roomWanted = [];
-    for (const resolve of wanted) resolve();
+    for (let [next] = roomWanted; next !== undefined && hasRoom(next.bytes); [next] = roomWanted) {
+      roomWanted.shift();
+      coming += next.bytes;
+      next.enter();
+    }
   }
 
   function hasRoom(bytes: number): boolean {
     if (sealed === undefined || life.stopped || failing) return true;
-    return coming === 0 ? !open.full : open.bytes + coming + bytes <= generationBytes;
+    return !open.full && (coming === 0 || open.bytes + coming + bytes <= generationBytes);
   }
 
   function seal(): void {
@@ -143,27 +147,35 @@ export function createCompaction(world: CompactionWorld): Compaction {
   }
 
   async function pack(generation: Generation): Promise<void> {
-    const making: Promise<Block>[] = [];
-    for (const { serverId, groups } of generation.origins()) {
-      for (const group of regroup(groups)) {
-        for (const lines of splitLines(group)) {
-          const block = makeBlock(serverId, lines, quickLevel);
-          // it is awaited below, and its failure is told there
-          keep(block, () => undefined);
-          making.push(block);
-          // one is compressed in another thread while the next is looked through in this one
-          await making.at(-mostInFlight);
-          await turns.breathe();
-          if (life.stopped) return;
-        }
-      }
+    let making: Promise<Block>[] = [];
+    let rows: number[] = [];
+
+    async function write(): Promise<void> {
+      if (rows.length === 0) return;
+      const made = await Promise.all(making);
+      const gone = rows;
+      [making, rows] = [[], []];
+      await commits.write(sizeOf(made), () => {
+        for (const block of made) blocks.put(block, quickLevel);
+        for (const id of gone) hot.remove(id);
+      });
     }
-    const made = await Promise.all(making);
-    const bytes = made.reduce((sum, block) => sum + block.body.length, 0);
-    await commits.write(bytes, () => {
-      for (const block of made) blocks.put(block, quickLevel);
-      for (const id of generation.rows) hot.remove(id);
-    });
+
+    for (const origin of generation.origins()) {
+      for (const lines of origin.blocks) {
+        const block = make(origin.serverId, lines);
+        // it is awaited below, and its failure is told there
+        keep(block, () => undefined);
+        making.push(block);
+        // one is compressed in another thread while the next is looked through in this one
+        await making.at(-mostInFlight);
+        await turns.breathe();
+        if (life.stopped) return;
+      }
+      rows.push(...origin.rows);
+      if (making.length >= blocksAtOnce) await write();
+    }
+    await write();
     world.onDone();
   }
 
@@ -220,8 +232,10 @@ export function createCompaction(world: CompactionWorld): Compaction {
       } else plan(gatherMs);
     },
     async room(bytes) {
-      while (!hasRoom(bytes)) await new Promise<void>((resolve) => void roomWanted.push(resolve));
-      coming += bytes;
+      await new Promise<void>((enter) => {
+        roomWanted.push({ bytes, enter });
+        tellRoom();
+      });
       return () => {
         coming -= bytes;
         tellRoom();
@@ -245,4 +259,14 @@ export function createCompaction(world: CompactionWorld): Compaction {
       tellRoom();
     },
   };
+}
+
+async function make(serverId: string, lines: Cut): Promise<Block> {
+  const block = await makeBlock(serverId, lines, quickLevel);
+  giveBack(lines);
+  return block;
+}
+
+function sizeOf(blocks: readonly Block[]): number {
+  return blocks.reduce((sum, block) => sum + block.body.length, 0);
 }

@@ -73,7 +73,7 @@ export function findGrams(...texts: readonly Uint8Array[]): Grams {
  * Runs of up to four digits with the four bytes on both sides that were looked through already, each in the slot of its
  * hash: times and versions repeat themselves, and their pieces are noted.
  */
-const seenSlots = 512;
+const seenSlots = 2048;
 const seen = new Int32Array(seenSlots * 3);
 /** What a slot is empty with belongs into another one. */
 const unseen = new Int32Array(seenSlots * 3);
@@ -81,7 +81,7 @@ unseen.fill(-1, slotOf(0, 0, 0), slotOf(0, 0, 0) + 3);
 
 function slotOf(before: number, from: number, after: number): number {
   const key = Math.imul(before, mixer) + Math.imul(from, golden) + after;
-  return (Math.imul(key ^ (key >>> 15), golden) >>> 23) * 3;
+  return (Math.imul(key ^ (key >>> 15), golden) >>> 21) * 3;
 }
 
 /** Whether a run of digits has come before among the same bytes; it counts as seen from now on. */
@@ -98,9 +98,6 @@ function isSeen(view: DataView, begin: number, end: number): boolean {
   return false;
 }
 
-/** Words that were noted lately, each where its hash says: in less room than `noted`, and so in the nearest cache. */
-const latest = new Int32Array(2048);
-
 /** Goes from one run of digits to the next. This is where a block's time goes: the inner loops stay small. */
 function scan(text: Uint8Array): number {
   const wordNoted = words.noted;
@@ -112,8 +109,6 @@ function scan(text: Uint8Array): number {
   const { length } = text;
   const view = new DataView(text.buffer, text.byteOffset, length);
   seen.set(unseen);
-  // no word holds a newline
-  latest.fill(0x0a0a0a0a);
   let lines = 0;
   // the last four bytes, in lower case
   let last = 0;
@@ -133,11 +128,7 @@ function scan(text: Uint8Array): number {
       if (kind >= isDigit) break;
       last = (last << 8) | (kind & 255);
       if (i < textBegin) continue;
-      const hash = Math.imul(last ^ (last >>> 15), golden);
-      const slot = hash >>> 21;
-      if (latest[slot] === last) continue;
-      latest[slot] = last;
-      const place = hash >>> 13;
+      const place = Math.imul(last ^ (last >>> 15), golden) >>> 13;
       const cell = wordNoted[place >>> 5] as number;
       if ((cell & (1 << (place & 31))) !== 0) continue;
       wordNoted[place >>> 5] = cell | (1 << (place & 31));

@@ -2,7 +2,7 @@
 import type { Database } from "bun:sqlite";
 
 import { reasonOf } from "#src/protocol/fault.ts";
-import { readSender } from "../deliveries.ts";
+import { type SenderRow, readSender } from "../deliveries.ts";
 import type { Checked } from "../log-port.ts";
 import { type Block, crcOf } from "./block.ts";
 import { type BlockRow, type BlockRows, createBlockRows } from "./block-rows.ts";
@@ -134,14 +134,12 @@ function checkHot({ hot, database }: IntegrityWorld, row: HotRow): Found {
 
 /** What is remembered of senders has no lines; damaged, repeated deliveries would not be known. */
 function* checkSenders(database: Database): Generator<Found> {
-  const senders = database.query<{ server: string; ranges: string; batches: string }, []>(
-    "SELECT server, ranges, batches FROM senders",
-  );
+  const senders = database.query<SenderRow & { server: string }, []>("SELECT * FROM senders");
   for (const row of senders.iterate()) {
     try {
-      readSender(row);
+      readSender(row.server, { ...row, crc: row.crc ?? null });
     } catch (error) {
-      const problem = `what is remembered of its deliveries can't be read: ${reasonOf(error)}`;
+      const problem = reasonOf(error);
       const figures = { lines: 0, firstMs: 0, lastMs: 0, serverId: row.server, sources: [] };
       yield { kind: "sender", block: `sender ${row.server}`, problem, ...figures };
     }

@@ -1,6 +1,5 @@
 /** Entries on their way into a block: columns, and the position of each. */
-import { createColumnBuilder } from "#src/protocol/columns/builder.ts";
-import { pickColumns, sliceColumns } from "#src/protocol/columns/stretch.ts";
+import { pickColumns } from "#src/protocol/columns/stretch.ts";
 import type { LogColumns } from "#src/protocol/log-columns.ts";
 
 export type { Odd } from "#src/protocol/log-columns.ts";
@@ -37,28 +36,7 @@ export function sortLines(lines: Lines): Lines {
 }
 
 /** Those at `order`, in that order. */
-export function pickLines(lines: Lines, order: Uint32Array): Lines {
+function pickLines(lines: Lines, order: Uint32Array): Lines {
   const { positions } = lines;
   return { ...pickColumns(lines, order), positions: Float64Array.from(order, (i) => positions[i] as number) };
-}
-
-/** A stretch of them. */
-export function sliceLines(lines: Lines, from: number, to: number): Lines {
-  return { ...sliceColumns(lines, from, to), positions: lines.positions.subarray(from, to) };
-}
-
-/** All entries of several groups, one after the other. */
-export function joinLines(groups: readonly Lines[]): Lines {
-  const [only] = groups;
-  if (groups.length === 1 && only !== undefined) return only;
-  const builder = createColumnBuilder();
-  for (const group of groups) builder.addRange(group, 0, group.count);
-  const columns = builder.columns();
-  const positions = new Float64Array(columns.count);
-  let at = 0;
-  for (const group of groups) {
-    positions.set(group.positions, at);
-    at += group.count;
-  }
-  return { ...columns, positions };
 }

@@ -4,9 +4,13 @@ import type { Database } from "bun:sqlite";
 import { Fault } from "#src/protocol/fault.ts";
 import type { Commits } from "../commits.ts";
 import type { Keeping } from "../log-port.ts";
+import { readArrivals, noteArrivals } from "./arrival-days.ts";
+import { dayMs } from "./block.ts";
 import type { BlockRows } from "./block-rows.ts";
 import type { HotRows } from "./hot-rows.ts";
+import type { Names } from "./names.ts";
 import type { Turns } from "./turns.ts";
+import { forgetUnused } from "./unused.ts";
 
 /** Blocks deleted in one transaction. */
 const stepBlocks = 32;
@@ -21,12 +25,17 @@ export type PruningWorld = {
   readonly hot: HotRows;
   readonly commits: Commits;
   readonly turns: Turns;
+  readonly names: { readonly origins: Names; readonly sources: Names };
+  readonly now: () => number;
+  /** the position of the newest entry */
+  readonly head: () => number;
 };
 
 type Doomed = {
   readonly id: number;
   readonly server: string;
   readonly last_ms: number;
+  readonly last_position: number;
   readonly lines: number;
   readonly bytes: number;
 };
@@ -69,20 +78,32 @@ export async function pruneBlocks(world: PruningWorld, { since, shares, bytes }:
     }
   }
 
-  async function dropOld({ remove, oldest, origins }: Kind): Promise<void> {
-    // nothing newer than the latest limit can be too old
-    const latest = origins().reduce((most, origin) => Math.max(most, since(origin)), -Infinity);
-    let place = beginning;
+  /** All from a time on, up to a time, that are too old. */
+  async function dropFrom(
+    fromMs: number,
+    { remove, oldest }: Kind,
+    toMs: number,
+    isOld: (row: Doomed) => boolean,
+  ): Promise<void> {
+    let place: readonly [number, number] = [fromMs, 0];
     for (;;) {
       const rows = oldest(...place);
-      await drop(
-        remove,
-        rows.filter((row) => row.last_ms < since(row.server)),
-      );
+      await drop(remove, rows.filter(isOld));
       const last = rows.at(-1);
-      if (last === undefined || last.last_ms >= latest) return;
+      if (last === undefined || last.last_ms >= toMs) return;
       place = [last.last_ms, last.id];
+      await turns.breathe();
     }
+  }
+
+  async function dropOld(kind: Kind): Promise<void> {
+    // nothing newer than the latest limit can be too old
+    const latest = kind.origins().reduce((most, origin) => Math.max(most, since(origin)), -Infinity);
+    await dropFrom(Number.MIN_SAFE_INTEGER, kind, latest, (row) => row.last_ms < since(row.server));
+    // what a wrong clock has dated ahead is as old as what came with it
+    const arrivedBefore = readArrivals(database);
+    const isOld = (row: Doomed) => row.last_position <= arrivedBefore(since(row.server));
+    await dropFrom(world.now() + dayMs, kind, Infinity, isOld);
   }
 
   /** The oldest until `excess` bytes are gone, or all that there are. */
@@ -124,7 +145,10 @@ export async function pruneBlocks(world: PruningWorld, { since, shares, bytes }:
     await dropExcess(usedBytes(database) - bytes, () => true);
     if (lines === before) break;
   }
+  if (lines > 0) await forgetUnused(world);
   await giveBack(database, turns);
+  // last, because it needs space itself
+  await noteArrivals(world);
   return lines;
 }
 
@@ -153,13 +177,13 @@ function kindsOf({ database, blocks, hot }: PruningWorld): readonly Kind[] {
   return [
     kind(
       blocks.remove,
-      `SELECT blocks.id, origins.name AS server, last_ms, lines, bytes FROM blocks JOIN origins ON origins.id = origin WHERE (last_ms, blocks.id) > (?, ?) ORDER BY last_ms, blocks.id LIMIT ${pageRows}`,
+      `SELECT blocks.id, origins.name AS server, last_ms, last_position, lines, bytes FROM blocks JOIN origins ON origins.id = origin WHERE (last_ms, blocks.id) > (?, ?) ORDER BY last_ms, blocks.id LIMIT ${pageRows}`,
       "SELECT name FROM origins",
       "SELECT name, sum(bytes) AS bytes FROM blocks JOIN origins ON origins.id = origin GROUP BY origin",
     ),
     kind(
       hot.remove,
-      `SELECT id, server, last_ms, last_position - id + 1 AS lines, bytes FROM chunks WHERE (last_ms, id) > (?, ?) ORDER BY last_ms, id LIMIT ${pageRows}`,
+      `SELECT id, server, last_ms, last_position, last_position - id + 1 AS lines, bytes FROM chunks WHERE (last_ms, id) > (?, ?) ORDER BY last_ms, id LIMIT ${pageRows}`,
       "SELECT DISTINCT server AS name FROM chunks",
       "SELECT server AS name, sum(bytes) AS bytes FROM chunks GROUP BY server",
     ),

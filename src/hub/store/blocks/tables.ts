@@ -95,4 +95,10 @@ export const blockMigrations: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0003-sender-checksums": {
+    async up(db: Kysely<unknown>) {
+      // null: it was written before there were any
+      await db.schema.alterTable("senders").addColumn("crc", "integer").execute();
+    },
+  },
 };

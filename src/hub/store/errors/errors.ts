@@ -16,9 +16,16 @@ import { createWriting } from "./writing.ts";
 /** Pages given back to the file system after old things were deleted. */
 const vacuumPages = 2000;
 
-/** Opens `errors.db` below `folder`, or `name`. Rejects with a Fault `failed` when it can't be opened. */
-export async function openErrorStore(folder: string, name = "errors.db"): Promise<ErrorStore> {
-  const opened = await openDatabase<ErrorTables>(join(folder, name), errorMigrations);
+/**
+ * Opens `errors.db` below `folder`, or `name`; `tell` hears of a copy that is made before its tables are changed. Rejects with
+ * a Fault `failed` when it can't be opened.
+ */
+export async function openErrorStore(
+  folder: string,
+  name = "errors.db",
+  tell?: (message: string) => void,
+): Promise<ErrorStore> {
+  const opened = await openDatabase<ErrorTables>(join(folder, name), errorMigrations, tell);
   const { database } = opened;
   // groups that are in use are few
   database.run("PRAGMA cache_size = -8000");
@@ -47,6 +54,7 @@ export async function openErrorStore(folder: string, name = "errors.db"): Promis
     split: (variant, from, made) => transact(database, () => writing.split(variant, from, made)),
     prune(limits) {
       const pruned = transact(database, () => retention(limits));
+      writing.forgetNames();
       if (pruned.samples + pruned.groups > 0) database.run(`PRAGMA incremental_vacuum(${vacuumPages})`);
       return pruned;
     },

@@ -30,6 +30,9 @@ export type ErrorStore = {
   /** Fingerprints that lead to a group, its own left out. */
   mergedInto(group: GroupRow): readonly string[];
   firstSeen(project: string, release: string): number | null;
+  /** How many there are of a project. */
+  countGroups(project: string): number;
+  countReleases(project: string): number;
   /** Throws when it can't, and has written nothing then. */
   write(writes: ErrorWrites): void;
   list(query: GroupQuery): { readonly groups: readonly GroupRow[]; readonly cursor: string | null };

@@ -136,8 +136,10 @@ const hasGroup = "group_id IN (SELECT id FROM groups)";
 const settle = [
   "UPDATE variants SET count = (SELECT coalesce(sum(count), 0) FROM counts WHERE counts.variant = variants.id)",
   "DELETE FROM variants WHERE count = 0",
+  // what is ignored for so many more is so after that, too
   `UPDATE groups SET
      count = (SELECT sum(count) FROM variants WHERE group_id = groups.id),
+     ignored_until_count = ignored_until_count - count + (SELECT sum(count) FROM variants WHERE group_id = groups.id),
      first_ms = (SELECT min(first_ms) FROM variants WHERE group_id = groups.id),
      last_ms = (SELECT max(last_ms) FROM variants WHERE group_id = groups.id)
    WHERE EXISTS (SELECT 1 FROM variants WHERE group_id = groups.id)`,

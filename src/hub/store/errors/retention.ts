@@ -21,6 +21,12 @@ export function createRetention(database: Database): (limits: PruneLimits) => Re
     dropGroups: database.prepare<unknown, [number, number, string]>(
       "DELETE FROM groups WHERE (state = 'unresolved' AND last_ms < ?) OR last_ms < ? OR project NOT IN (SELECT value FROM json_each(?))",
     ),
+    dropExcess: database.prepare<unknown, [string, string, number]>(
+      "DELETE FROM groups WHERE state = 'unresolved' AND decided_at_ms IS NULL AND project = ? AND id IN (SELECT id FROM groups WHERE project = ? ORDER BY state <> 'unresolved' OR decided_at_ms IS NOT NULL DESC, count > 1 DESC, last_ms DESC LIMIT -1 OFFSET ?)",
+    ),
+    dropOldReleases: database.prepare<unknown, [string, string, number]>(
+      "DELETE FROM releases WHERE project = ? AND release IN (SELECT release FROM releases WHERE project = ? ORDER BY first_ms DESC LIMIT -1 OFFSET ?) AND release NOT IN (SELECT resolved_in FROM groups WHERE resolved_in IS NOT NULL)",
+    ),
     dropReleases: database.prepare<unknown, [string]>(
       "DELETE FROM releases WHERE project NOT IN (SELECT value FROM json_each(?))",
     ),
@@ -28,10 +34,14 @@ export function createRetention(database: Database): (limits: PruneLimits) => Re
   const orphans = ["variants", "routes", "samples", "crashes"].map((table) =>
     database.prepare<unknown, []>(`DELETE FROM ${table} WHERE group_id NOT IN (SELECT id FROM groups)`),
   );
+  // every name is of a server, a source or a release that something was counted of
+  const orphanNames = database.prepare<unknown, []>(
+    "DELETE FROM names WHERE id NOT IN (SELECT server FROM counts UNION SELECT source FROM counts UNION SELECT release FROM counts)",
+  );
   const orphanCounts = database.prepare<unknown, []>(
     "DELETE FROM counts WHERE variant NOT IN (SELECT id FROM variants)",
   );
-  return ({ projects, idleSinceMs, decidedIdleSinceMs }) => {
+  return ({ projects, idleSinceMs, decidedIdleSinceMs, keepGroups, keepReleases }) => {
     const known = JSON.stringify(projects.map(({ id }) => id));
     let samples = 0;
     for (const { id, beforeMs } of projects) {
@@ -40,10 +50,15 @@ export function createRetention(database: Database): (limits: PruneLimits) => Re
     }
     const earliest = projects.reduce((least, { beforeMs }) => Math.min(least, beforeMs), Number.MAX_SAFE_INTEGER);
     if (projects.length > 0) fold(Math.floor(earliest / hourMs));
-    const groups = statements.dropGroups.run(idleSinceMs, decidedIdleSinceMs, known).changes;
+    let groups = statements.dropGroups.run(idleSinceMs, decidedIdleSinceMs, known).changes;
+    for (const { id } of projects) {
+      groups += statements.dropExcess.run(id, id, keepGroups).changes;
+      statements.dropOldReleases.run(id, id, keepReleases);
+    }
     if (groups > 0) {
       for (const statement of orphans) statement.run();
       orphanCounts.run();
+      orphanNames.run();
       statements.dropReleases.run(known);
     }
     return { samples, groups };

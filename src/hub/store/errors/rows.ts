@@ -35,6 +35,12 @@ export function createLookups(database: Database) {
     firstSeen: database.prepare<{ ms: number }, [string, string]>(
       "SELECT first_ms AS ms FROM releases WHERE project = ? AND release = ?",
     ),
+    countGroups: database.prepare<{ count: number }, [string]>(
+      "SELECT count(*) AS count FROM groups WHERE project = ?",
+    ),
+    countReleases: database.prepare<{ count: number }, [string]>(
+      "SELECT count(*) AS count FROM releases WHERE project = ?",
+    ),
     samples: database.prepare<RawSample, [number, number, number]>(
       `SELECT ${sampleColumns} FROM samples WHERE group_id = ? AND id < ? ORDER BY id DESC LIMIT ?`,
     ),
@@ -62,6 +68,8 @@ export function createLookups(database: Database) {
     countVariants: (fingerprint: string) => statements.countVariants.get(fingerprint)?.count ?? 0,
     mergedInto: ({ id, fingerprint }: GroupRow) => statements.merged.all(id, fingerprint).map((row) => row.fingerprint),
     firstSeen: (project: string, release: string) => statements.firstSeen.get(project, release)?.ms ?? null,
+    countGroups: (project: string) => statements.countGroups.get(project)?.count ?? 0,
+    countReleases: (project: string) => statements.countReleases.get(project)?.count ?? 0,
     samples: (group: number, before: number | null, limit: number) =>
       statements.samples.all(group, before ?? Number.MAX_SAFE_INTEGER, limit).map(toSample),
     sample(id: number) {

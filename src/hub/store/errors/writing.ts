@@ -10,6 +10,8 @@ export type Writing = {
   readonly write: (writes: ErrorWrites) => void;
   readonly merge: (from: number, into: GroupRow) => void;
   readonly split: (variant: VariantRow, from: GroupRow, made: GroupRow) => void;
+  /** Names may have gone. */
+  readonly forgetNames: () => void;
 };
 
 export function createWriting(database: Database): Writing {
@@ -76,6 +78,7 @@ export function createWriting(database: Database): Writing {
         throw error;
       }
     },
+    forgetNames: () => known.clear(),
     merge(from, into) {
       for (const statement of [statements.moveVariants, statements.moveRoutes, statements.moveCrashes]) {
         statement.run(into.id, from);

@@ -2,14 +2,18 @@
  * Searches run on threads of their own, so that neither a long one nor a pathological expression keeps the hub from its
  * other work. Threads are started when they are needed and end when nothing was asked for a while.
  */
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { SearchPart } from "../log-port.ts";
 import type { Job, Order, Report, Result } from "./jobs.ts";
 
-/** One for a long search, one for what is short meanwhile. */
-const maxThreads = 2;
+/**
+ * One for a long search, one for what is short meanwhile; with two processors one of all, which gives each job its turn: what
+ * comes in has the other processor.
+ */
+const maxThreads = Math.max(1, Math.min(2, availableParallelism() - 1));
 /** A thread that nothing was asked of ends after this long, in milliseconds: it holds some 20 MiB, and starts in 0.1 s. */
 const idleMs = 600_000;
 /** A thread that says nothing for this long while it works hangs in an expression, and is ended. Milliseconds. */

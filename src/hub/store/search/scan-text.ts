@@ -20,8 +20,9 @@ export function textSieve(text: string, caseSensitive: boolean): Sieve {
     const byLine = lineSieve(test);
     return (columns, lines) => (isAscii(columns.text) ? none : byLine(columns, lines));
   }
-  const candidates = withRun(caselessRun(text), latin1Sieve(pattern, "i"));
-  if (pattern === RegExp.escape(text)) return candidates;
+  const length = pattern === RegExp.escape(text) ? text.length : null;
+  const candidates = withRun(caselessRun(text), latin1Sieve(pattern, "i", length));
+  if (length !== null) return candidates;
   return (columns, lines) => (isAscii(columns.text) ? none : lineSieve(test)(columns, candidates(columns, lines)));
 }
 
@@ -55,11 +56,16 @@ function linesHolding(columns: Columns, lines: Lines, bytes: Buffer): Lines {
       return at >= 0;
     });
   }
-  return collect(columns, lines, (from) => columns.text.indexOf(bytes, from), bytes.length);
+  return collect(
+    columns,
+    lines,
+    (from) => columns.text.indexOf(bytes, from),
+    () => bytes.length,
+  );
 }
 
-/** Lines that match a pattern, when bytes are taken for Latin-1 characters. */
-export function latin1Sieve(pattern: string, flags: string): Sieve {
+/** Lines that match a pattern, when bytes are taken for Latin-1 characters; `length`: of every match, if they are all equal. */
+export function latin1Sieve(pattern: string, flags: string, length: number | null = null): Sieve {
   const everywhere = new RegExp(pattern, `${flags}g`);
   const single = new RegExp(pattern, flags);
   return (columns, lines) => {
@@ -68,37 +74,41 @@ export function latin1Sieve(pattern: string, flags: string): Sieve {
       return keep(lines, (line) => single.test(text.toString("latin1", offsets[line], (offsets[line + 1] ?? 1) - 1)));
     }
     const latin1 = latin1Of(columns);
-    let length = 0;
+    if (length !== null) {
+      // makes no object of a match: a common word has very many
+      const next = (from: number): number => {
+        everywhere.lastIndex = from;
+        return everywhere.test(latin1) ? everywhere.lastIndex - length : -1;
+      };
+      return collect(columns, lines, next, () => length);
+    }
+    let last = 0;
     const next = (from: number): number => {
       everywhere.lastIndex = from;
       const match = everywhere.exec(latin1);
-      length = match?.[0].length ?? 0;
+      last = match?.[0].length ?? 0;
       return match === null ? -1 : match.index;
     };
-    return collect(columns, lines, next, () => length);
+    return collect(columns, lines, next, () => last);
   };
 }
 
-// the text of the piece that is looked at: several terms want it
-let lastText: Buffer | undefined;
-let lastLatin1 = "";
+/** Texts as strings, the last ones: several terms of a query want one, and tails go from batch to batch each in turn. */
+const mostTexts = 4;
+const texts = new Map<Buffer, string>();
 
-function latin1Of(columns: Columns): string {
-  if (lastText !== columns.text) {
-    lastText = columns.text;
-    lastLatin1 = columns.text.toString("latin1");
+function latin1Of({ text }: Columns): string {
+  let latin1 = texts.get(text);
+  if (latin1 === undefined) {
+    texts.set(text, (latin1 = text.toString("latin1")));
+    const [oldest] = texts.keys();
+    if (texts.size > mostTexts && oldest !== undefined) texts.delete(oldest);
   }
-  return lastLatin1;
+  return latin1;
 }
 
 /** Goes from hit to hit in the whole column; a hit that reaches into the next line counts for none. */
-function collect(
-  columns: Columns,
-  lines: Lines,
-  next: (from: number) => number,
-  length: number | (() => number),
-): Lines {
-  const { count } = columns;
+function collect(columns: Columns, lines: Lines, next: (from: number) => number, length: () => number): Lines {
   const [first, last] = [lines[0], lines.at(-1)];
   if (first === undefined || last === undefined) return none;
   // where lines begin need not be known to see that nothing is there
@@ -108,15 +118,14 @@ function collect(
   const found: number[] = [];
   const end = offsets[last + 1] ?? 0;
   let place = 0;
+  let line = first;
   while (at >= 0 && at < end) {
-    const line = lineAt(offsets, count, at);
-    const lineEnd = (offsets[line + 1] ?? 0) - 1;
-    const size = typeof length === "number" ? length : length();
-    if (at + size > lineEnd) {
+    while ((offsets[line + 1] as number) <= at) line++;
+    if (at + length() > (offsets[line + 1] as number) - 1) {
       at = next(at + 1);
       continue;
     }
-    while (place < lines.length && (lines[place] ?? 0) < line) place++;
+    while (place < lines.length && (lines[place] as number) < line) place++;
     if (lines[place] === line) found.push(line);
     // the next line that is left, so that those ruled out cost nothing
     const wanted = lines[place] === line ? lines[place + 1] : lines[place];
@@ -124,17 +133,6 @@ function collect(
     at = next(offsets[wanted] ?? 0);
   }
   return Uint32Array.from(found);
-}
-
-function lineAt(offsets: Uint32Array, count: number, at: number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if ((offsets[middle] ?? 0) <= at) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }
 
 /** Lines whose decoded message stands a test. */

@@ -17,7 +17,7 @@ import {
 import { parseRegex, staysInLine } from "#src/protocol/query-regex.ts";
 import type { FieldTest, Query } from "#src/protocol/query.ts";
 import type { Columns } from "../blocks/reader-port.ts";
-import { type Lines, type Sieve, keep, none, union, without } from "./lines.ts";
+import { type Lines, type Sieve, keep, keepGood, none, union, without } from "./lines.ts";
 import { type Need, needOf, needOfRegex } from "./literals.ts";
 import { fewOf, latin1Sieve, lineSieve, textSieve } from "./scan-text.ts";
 
@@ -115,11 +115,11 @@ function fieldStep(path: string, test: FieldTest): Step {
   switch (columnOf(path)) {
     case "level": {
       const good = levels.map((level) => stands([level]));
-      return { cost: 0, sieve: (columns, lines) => byRank(lines, columns.levels, good) };
+      return { cost: 0, sieve: (columns, lines) => keepGood(lines, columns.levels, good) };
     }
     case "stream": {
       const good = streams.map((stream) => stands([stream]));
-      return { cost: 0, sieve: (columns, lines) => byRank(lines, columns.streams, good) };
+      return { cost: 0, sieve: (columns, lines) => keepGood(lines, columns.streams, good) };
     }
     case "server":
       return { cost: 0, sieve: (columns, lines) => (stands([columns.piece.serverId]) ? lines : none) };
@@ -136,16 +136,12 @@ function fieldStep(path: string, test: FieldTest): Step {
   }
 }
 
-function byRank(lines: Lines, ranks: Uint8Array, good: readonly boolean[]): Lines {
-  return keep(lines, (line) => good[ranks[line] ?? 0] === true);
-}
-
 /** Lines of the sources that stand a test. */
 export function bySource(columns: Columns, lines: Lines, test: (source: string) => boolean): Lines {
   const good = columns.sources.map(test);
   const index = columns.sourceIndex;
   if (index === null) return good[0] === true ? lines : none;
-  return keep(lines, (line) => good[index[line] ?? 0] === true);
+  return keepGood(lines, index, good);
 }
 
 function messageSieve(test: FieldTest, stands: (values: readonly unknown[]) => boolean): Sieve {

@@ -5,7 +5,7 @@ import type { LogSelection } from "#src/protocol/query.ts";
 import type { Columns } from "../blocks/reader-port.ts";
 import type { Order } from "../log-port.ts";
 import type { Place } from "./place.ts";
-import { type Lines, type Sieve, keep, linesBetween, union, without } from "./lines.ts";
+import { type Lines, type Sieve, keep, keepGood, linesBetween, union, without } from "./lines.ts";
 import { bySource, sieveOf } from "./scan.ts";
 
 /** The lines of a piece that match and come after a place, in rising order. */
@@ -27,19 +27,13 @@ export function createSelector(selection: LogSelection, order: Order): Selector 
 export function createSieve({ sources, level, streams: only, query }: LogSelection): Sieve {
   const sieve = sieveOf(query);
   const matches = matcherOf(query);
-  const least = level === null ? 0 : levels.indexOf(level);
+  const bad = level === null ? null : levels.map((_, rank) => rank >= levels.indexOf(level));
   const wanted = only === null ? null : streams.map((stream) => only.includes(stream));
   return (columns, all) => {
     let lines = all;
     if (sources !== null) lines = bySource(columns, lines, (source) => sources.includes(source));
-    if (least > 0) {
-      const { levels: ranks } = columns;
-      lines = keep(lines, (line) => (ranks[line] ?? 0) >= least);
-    }
-    if (wanted !== null) {
-      const { streams: ranks } = columns;
-      lines = keep(lines, (line) => wanted[ranks[line] ?? 0] === true);
-    }
+    if (bad !== null) lines = keepGood(lines, columns.levels, bad);
+    if (wanted !== null) lines = keepGood(lines, columns.streams, wanted);
     const odd = oddLines(columns, lines);
     if (odd.length === 0) return sieve(columns, lines);
     const rest = sieve(columns, without(lines, odd));

@@ -12,7 +12,7 @@ import { type Job, type Order, type Report, startJob } from "./jobs.ts";
 const turnMs = 10;
 const aliveEveryMs = 500;
 /** Where there are too few processors, what comes in goes before what is searched; see nice(2), which is a thread's own. */
-const niceness = 10;
+const niceness = 15;
 
 function serve(port: MessagePort): void {
   // jobs that run, and whether they still should

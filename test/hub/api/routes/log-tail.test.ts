@@ -244,7 +244,7 @@ describe("many tails", () => {
     const tail = log.tail();
     tail.next();
     log.grow(10);
-    log.budget.spend(1000);
+    log.budget.looking.spend(1000);
     expect(tail.next()).toBeUndefined();
     now = 100;
     expect(tail.next()).toBeUndefined();
@@ -262,7 +262,7 @@ describe("many tails", () => {
     // what comes in leaves nothing for tails
     const pour = setInterval(() => {
       log.grow(5);
-      log.budget.spend(1000);
+      log.budget.looking.spend(1000);
       now++;
     }, 20);
     const waited = tail.wait();

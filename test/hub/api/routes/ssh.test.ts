@@ -76,6 +76,20 @@ describe("SSH details over the API", () => {
   });
 });
 
+describe("a server that is registered again with SSH details", () => {
+  test("keeps its token when they can't be kept", async () => {
+    // Before, the request failed after the old token was dead, and nobody had seen the new one.
+    const hostname = `host-${++made}`;
+    const ssh = { host: "127.0.0.1", port: 1, user: "root", auth: { kind: "password", password: "swordfish" } };
+    const { id, token } = await json<RegisteredServer>("POST", "/api/servers", { hostname, ssh });
+    const again = await hub.send("POST", "/api/servers", { hostname, ssh: { host: "127.0.0.2", user: "root" } });
+    expect(again.status).toBe(400);
+    const headers = { authorization: `Bearer ${token}`, "x-server-id": id, "content-type": "application/x-ndjson" };
+    const logs = await fetch(`${hub.url}/api/v1/agent/logs`, { method: "POST", headers });
+    expect(logs.status).not.toBe(401);
+  });
+});
+
 describe("a job over the API", () => {
   test("is answered at once, shows each step, and says why it failed and what to do", async () => {
     const { id } = await add();
@@ -112,14 +126,14 @@ describe("a job over the API", () => {
     const started = await json<Job>("POST", `/api/servers/${id}/agent/deploy`);
     const response = await hub.get(`/api/jobs/${started.id}`, { accept: "text/event-stream" });
     expect(response.headers.get("content-type")).toStartWith("text/event-stream");
-    let text = "";
-    const decoder = new TextDecoder();
-    const jobs = () => [...text.matchAll(/^event: job\ndata: (.*)$/gm)].map(([, data = ""]) => JSON.parse(data) as Job);
-    for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.endsWith("\n\n") && jobs().at(-1)?.state === "failed") break;
-    }
-    expect(jobs().at(-1)).toEqual(await over(started.id));
+    // Before, the stream went on for ever after the job's end.
+    const text = await response.text();
+    const jobs = [...text.matchAll(/^event: job\ndata: (.*)$/gm)].map(([, data = ""]) => JSON.parse(data) as Job);
+    expect(jobs.at(-1)).toEqual(await over(started.id));
+    const accept = "text/event-stream";
+    const again = await hub.get(`/api/jobs/${started.id}`, { accept });
+    expect((await again.text()).match(/^id: over\nevent: job$/gm)).toHaveLength(1);
+    expect((await hub.get(`/api/jobs/${started.id}`, { accept, "last-event-id": "over" })).status).toBe(204);
   });
 
   test("refuses what is no way to deploy", async () => {

@@ -1,4 +1,14 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, test } from "bun:test";
@@ -11,8 +21,10 @@ import { createPrograms } from "#src/hub/ssh/deploy/program.ts";
 import { createReported } from "#src/hub/ssh/deploy/reported.ts";
 import { tarSize, tarText, writeTar } from "#src/hub/ssh/deploy/tar.ts";
 import {
+  busyCode,
   clearFolders,
   confirmGuard,
+  folderName,
   makeFolder,
   reuseProgram,
   startGuard,
@@ -160,15 +172,16 @@ describe("the first report of a new agent", () => {
   function reports() {
     const clock = createTestClock(0);
     const state = {
-      version: null as string | null,
-      lastSeenMs: null as number | null,
+      version: "2.0.0" as string | null,
+      lastSeenMs: 1000 as number | null,
       usedAtMs: null as number | null,
+      offered: true,
     };
     const listeners = new Set<(id: string) => void>();
     const reported = createReported(
       {
         get: () => state,
-        offeredToken: () => state,
+        offeredToken: () => (state.offered ? state : undefined),
         onChange(listener) {
           listeners.add(listener);
           return () => listeners.delete(listener);
@@ -177,7 +190,7 @@ describe("the first report of a new agent", () => {
       clock,
     );
     const control = new AbortController();
-    const want = { version: "2.0.0", sinceMs: 1000, withinMs: 60_000, signal: control.signal };
+    const want = { version: "2.0.0", after: 1000, withinMs: 60_000, signal: control.signal };
     const tell = (change: Partial<typeof state>) => {
       Object.assign(state, change);
       for (const listener of listeners) listener("s1");
@@ -199,9 +212,24 @@ describe("the first report of a new agent", () => {
     other.clock.advance(60_000);
     expect(await other.done).toEqual({ version: "1.0.0" });
     const none = reports();
-    none.tell({ version: "1.0.0", lastSeenMs: 500 });
+    none.tell({ version: "1.0.0", lastSeenMs: 1500 });
     none.clock.advance(60_000);
     expect(await none.done).toEqual({ version: null });
+  });
+
+  test("counts when the hub's clock was set back meanwhile", async () => {
+    // Before, it was waited for in vain until the clock was where it had been.
+    const { tell, done } = reports();
+    tell({ lastSeenMs: 10, usedAtMs: 10 });
+    expect(await done).toBe("in time");
+  });
+
+  test("is no longer waited for when its token is rotated or revoked", async () => {
+    const { tell, done } = reports();
+    tell({ offered: false });
+    expect(await done.catch((error: unknown) => (error as Error).message)).toBe(
+      "the server's token was rotated or revoked while the agent was being put there",
+    );
   });
 
   test("is no longer waited for when the job is cancelled", async () => {
@@ -212,17 +240,20 @@ describe("the first report of a new agent", () => {
   });
 });
 
+/** Not those of this machine, where other tests deploy. */
+const atHome = `"$HOME"/${folderName}.*`;
+
 describe("the scripts of a host", () => {
   const folder = "/tmp/it's here";
   const scripts: Readonly<Record<string, string>> = {
     guard: guardScript,
-    makeFolder: makeFolder(folder, "binary", "unit"),
+    makeFolder: makeFolder(folder, "binary", "unit", "s1"),
     takeFile: takeFile(folder, "new/orion", "abc", true),
     tryProgram: tryProgram(folder),
     reuseProgram: reuseProgram(folder, "abc"),
     startGuard: startGuard(folder, "docker", "unit"),
     confirmGuard: confirmGuard(folder),
-    clearFolders,
+    clearFolders: clearFolders("s1"),
   };
   for (const [name, script] of Object.entries(scripts)) {
     for (const shell of [["sh"], ["busybox", "sh"]]) {
@@ -239,20 +270,72 @@ describe("the scripts of a host", () => {
       Bun.spawnSync(["sh", "-c", script], { stdin: Buffer.from(stdin), stderr: "pipe" });
     const at = place.at("it's here");
     const sha256 = new Bun.CryptoHasher("sha256").update("whole").digest("hex");
-    expect(run(makeFolder(at, "binary", "unit")).exitCode).toBe(0);
+    expect(run(makeFolder(at, "binary", "unit", "s1", atHome)).exitCode).toBe(0);
     expect(run(takeFile(at, "new/x", sha256, false), "whole").exitCode).toBe(0);
     expect([readFileSync(join(at, "new/x"), "utf8"), statSync(at).mode & 0o777]).toEqual(["whole", 0o700]);
     expect(readFileSync(join(at, "method"), "utf8")).toBe("binary\n");
     const cut = run(takeFile(at, "new/x", sha256, false), "who");
     expect([cut.exitCode, cut.stderr.toString()]).toEqual([1, "it did not arrive whole\n"]);
     expect(existsSync(at)).toBe(false);
-    run(makeFolder(at, "binary", "unit"));
+    run(makeFolder(at, "binary", "unit", "s1", atHome));
     const packed = run(takeFile(at, "new/x", sha256, true), "no gzip");
     expect([packed.exitCode, packed.stderr.toString(), existsSync(at)]).toEqual([
       1,
       expect.stringContaining("not in gzip format"),
       false,
     ]);
+  });
+});
+
+describe("deployments on one host", () => {
+  /** A host of its own: the home folder is where they lie. */
+  function hostAt(home: string) {
+    return (script: string) => {
+      const { exitCode, stdout, stderr } = Bun.spawnSync(["sh", "-c", script], {
+        env: { ...process.env, HOME: home },
+        stderr: "pipe",
+      });
+      return { exitCode, said: stdout.toString() + stderr.toString() };
+    };
+  }
+
+  test("of two servers keep off each other, of one the later clears up after the earlier", async () => {
+    // Before, the second one took the first one's work away under its hands.
+    await using home = temporaryFolder();
+    const run = hostAt(home.path);
+    const [one, two] = [home.at(`${folderName}.one`), home.at(`${folderName}.two`)];
+    expect(run(makeFolder(one, "docker", "unit", "s1", atHome)).exitCode).toBe(0);
+    expect(run(makeFolder(two, "docker", "unit", "s2", atHome))).toEqual({
+      exitCode: 1,
+      said: "another deployment is under way there\n",
+    });
+    expect(existsSync(two)).toBe(false);
+    const busy = run(clearFolders("s2", atHome));
+    expect([busy.exitCode, busy.said]).toEqual([busyCode, `${one} is of another deployment, which goes on\n`]);
+    expect([run(clearFolders("s1", atHome)).exitCode, existsSync(one)]).toEqual([0, false]);
+    expect(run(makeFolder(two, "docker", "unit", "s2", atHome)).exitCode).toBe(0);
+    // its host was turned off: nobody waits for it any more
+    writeFileSync(join(two, "waits"), "999999999");
+    expect([run(clearFolders("s1", atHome)).exitCode, existsSync(two)]).toEqual([0, false]);
+  });
+
+  test("run nothing out of a folder that is another user's, or a link", async () => {
+    await using home = temporaryFolder();
+    const run = hostAt(home.path);
+    const planted = home.at(`${folderName}.planted`);
+    mkdirSync(planted);
+    writeFileSync(join(planted, "guard.sh"), `touch ${home.at("pwned")}`);
+    writeFileSync(join(planted, "confirmed"), "");
+    symlinkSync(planted, home.at(`${folderName}.link`));
+    if (process.getuid?.() === 0) {
+      chownSync(planted, 65534, 65534);
+      run(clearFolders("s1", atHome));
+      expect([existsSync(home.at("pwned")), existsSync(planted)]).toEqual([false, true]);
+      chownSync(planted, 0, 0);
+    }
+    rmSync(join(planted, "guard.sh"));
+    run(clearFolders("s1", atHome));
+    expect(lstatSync(home.at(`${folderName}.link`)).isSymbolicLink()).toBe(true);
   });
 });
 

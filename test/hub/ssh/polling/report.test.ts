@@ -144,4 +144,4 @@ test("whatever a host prints is a report or a Fault", () => {
     }),
     { numRuns: 2000 },
   );
-});
+}, 30_000);

@@ -182,6 +182,45 @@ describe("a block whose figures or filters are damaged", () => {
   });
 });
 
+describe("what is remembered of a sender", () => {
+  // Before, a wrong digit made the next thousand lines count as repeated, and they were gone without a word.
+  test("is found damaged, takes nothing in then, and is forgotten by repair", async () => {
+    await using blocks = await openTestBlocks(() => start);
+    await append(blocks.store, "s1", lines(0, 100));
+    await append(blocks.store, "s2", lines(0, 100));
+    using database = new Database(blocks.store.file);
+    database.run("UPDATE senders SET ranges = '[[0,999]]' WHERE server = 's1'");
+    await blocks.reopen();
+    expect((await problems(blocks.store)).map(({ block, serverId }) => [block, serverId])).toEqual([
+      ["sender s1", "s1"],
+    ]);
+    expect(await append(blocks.store, "s1", lines(100, 5)).catch((error: unknown) => error)).toMatchObject({
+      code: "failed",
+    });
+    expect(await append(blocks.store, "s2", lines(100, 5))).toEqual({ accepted: 5, duplicates: 0 });
+    expect(await blocks.store.repair()).toMatchObject({ senders: 1, blocks: 0 });
+    expect(await append(blocks.store, "s1", lines(100, 5))).toEqual({ accepted: 5, duplicates: 0 });
+    expect(await problems(blocks.store)).toEqual([]);
+  });
+});
+
+describe("positions", () => {
+  test("go on behind all that were given, whatever the counter says", async () => {
+    await using blocks = await openTestBlocks(() => start);
+    await append(blocks.store, "s1", lines(0, 100));
+    await blocks.store.compact();
+    await append(blocks.store, "s1", lines(100, 50));
+    using database = new Database(blocks.store.file);
+    database.run("UPDATE counters SET value = 3 WHERE name = 'position'");
+    await blocks.reopen();
+    expect(blocks.store.head()).toBe(150);
+    await append(blocks.store, "s1", lines(150, 10));
+    expect((await exported(blocks.store)).map((one) => one.id)).toEqual(
+      Array.from({ length: 160 }, (_, i) => String(i + 1)),
+    );
+  });
+});
+
 describe("an older log store", () => {
   test("is read as it is, and its deliveries become blocks", async () => {
     await using folder = temporaryFolder();

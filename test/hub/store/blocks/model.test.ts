@@ -2,10 +2,14 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { probeOf } from "#src/hub/store/blocks/filter.ts";
+import type { EntrySearch, Order } from "#src/hub/store/log-port.ts";
+import { find } from "#src/hub/store/search/find.ts";
 import { timestamp } from "#src/lib/clock.ts";
 import { parseInstant } from "#src/lib/instant.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
 import { type LogEntry, levels, streams } from "#src/protocol/log.ts";
+import { selectorOf } from "#src/protocol/query-match.ts";
+import type { LogSelection, Query } from "#src/protocol/query.ts";
 import { type TestBlocks, append, arrived, byTime, everything, exported, followed, openTestBlocks } from "./open.ts";
 
 setDefaultTimeout(60_000);
@@ -61,6 +65,45 @@ const operation = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant("prune" as const), beforeMs: fc.integer({ min: 0, max: 3 * day }) }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("limit" as const),
+      server: fc.constantFrom("s1", "s2"),
+      bytes: fc.nat(60_000),
+      all: fc.option(fc.integer({ min: 200_000, max: 500_000 }), { nil: Infinity }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("ask" as const),
+      selection: fc.record({
+        scope: fc.option(
+          fc.subarray(["s1", "s2"]).map((ids) => new Set(ids)),
+          { nil: null },
+        ),
+        servers: fc.constantFrom(null, ["s1"], ["s1", "s2"]),
+        sources: fc.constantFrom(null, ["web"], ["api", "db"]),
+        streams: fc.option(fc.subarray([...streams]), { nil: null }),
+        level: fc.option(fc.constantFrom(...levels), { nil: null }),
+        fromMs: fc.option(fc.integer({ min: start, max: start + 3 * day }), { nil: null }),
+        toMs: fc.option(fc.integer({ min: start, max: start + 3 * day }), { nil: null }),
+        query: fc.constantFrom<Query>(
+          { kind: "all" },
+          { kind: "text", text: "error", caseSensitive: false },
+          { kind: "text", text: "10.0.0.1", caseSensitive: true },
+          { kind: "text", text: "12345678", caseSensitive: true },
+          { kind: "text", text: "absent-from-all", caseSensitive: false },
+          { kind: "regex", source: "\\d{4} \\d+$", flags: "" },
+          { kind: "not", part: { kind: "text", text: "a1b2c3d4", caseSensitive: false } },
+          { kind: "field", path: "a", test: { kind: "exists" } },
+        ),
+      }),
+      order: fc.constantFrom<Order>("newest", "oldest"),
+      limit: fc.integer({ min: 1, max: 700 }),
+    }),
+  },
 );
 
 /** JSON has no lone `__proto__`: fields are as a wire would bring them. */
@@ -75,72 +118,99 @@ function write(ms: number, form: string): string {
 describe("a store of blocks", () => {
   test("gives what a plain array gives, whatever is appended, compacted, pruned, killed and reopened in which order", async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(operation, { maxLength: 14 }),
-        async (operations) => {
-          await using blocks = await openTestBlocks(() => start + 2 * day);
-          let model: StoredEntry[] = [];
-          const next = new Map<string, number>();
-          let position = 0;
+      fc.asyncProperty(fc.array(operation, { maxLength: 14 }), async (operations) => {
+        await using blocks = await openTestBlocks(() => start + 2 * day);
+        let model: StoredEntry[] = [];
+        const next = new Map<string, number>();
+        let position = 0;
 
-          async function add(server: string, lines: readonly Omit<LogEntry, "seq">[], repeat: number): Promise<void> {
-            const first = next.get(server) ?? 0;
-            const from = Math.max(0, first - repeat);
-            // what is repeated is other text under the same numbers: it must not be taken
-            const sent = lines.map((line, i) => asSent({ ...line, seq: from + i }));
-            const answer = await append(blocks.store, server, sent);
-            const fresh = sent.filter((line) => line.seq >= first);
-            expect(answer).toEqual({ accepted: fresh.length, duplicates: sent.length - fresh.length });
-            for (const line of fresh) model.push({ ...line, id: String(++position), serverId: server });
-            next.set(server, Math.max(first, from + lines.length));
-          }
+        async function add(server: string, lines: readonly Omit<LogEntry, "seq">[], repeat: number): Promise<void> {
+          const first = next.get(server) ?? 0;
+          const from = Math.max(0, first - repeat);
+          // what is repeated is other text under the same numbers: it must not be taken
+          const sent = lines.map((line, i) => asSent({ ...line, seq: from + i }));
+          const answer = await append(blocks.store, server, sent);
+          const fresh = sent.filter((line) => line.seq >= first);
+          expect(answer).toEqual({ accepted: fresh.length, duplicates: sent.length - fresh.length });
+          for (const line of fresh) model.push({ ...line, id: String(++position), serverId: server });
+          next.set(server, Math.max(first, from + lines.length));
+        }
 
-          for (const one of operations) {
-            if (one.kind === "append") {
-              await add(
-                one.server,
-                one.entries.map(({ ms, written, fields, ...rest }) => ({
-                  ...rest,
-                  at: write(ms, written),
-                  ...(fields === undefined ? {} : { fields }),
-                })),
-                one.repeat,
-              );
-            } else if (one.kind === "many") {
-              const { ms, written, fields: _, ...rest } = one.entry;
-              await add(
-                one.server,
-                Array.from({ length: one.count }, (_, i) => ({
-                  ...rest,
-                  message: `${rest.message} ${i}`,
-                  at: write(ms + i, written),
-                })),
-                0,
-              );
-            } else if (one.kind === "compact") await blocks.store.compact();
-            else if (one.kind === "reopen") await blocks.reopen();
-            else if (one.kind === "kill") await blocks.kill();
-            else if (one.kind === "prune") {
-              const before = start + one.beforeMs;
-              const lines = await blocks.store.prune({ since: () => before, shares: [], bytes: Infinity });
-              const left = new Set((await exported(blocks.store)).map((kept) => kept.id));
-              const gone = model.filter((kept) => !left.has(kept.id));
-              expect(gone.length).toBe(lines);
-              // only what is too old goes, and what shares a day with nothing younger goes for certain
-              expect(gone.every((kept) => parseInstant(kept.at) < before)).toBe(true);
-              expect(model.some((kept) => left.has(kept.id) && parseInstant(kept.at) < before - day)).toBe(false);
-              model = model.filter((kept) => left.has(kept.id));
-            }
-          }
-          await agree(blocks, model);
-          await blocks.store.compact();
-          await agree(blocks, model);
-        },
-      ),
+        for (const one of operations) {
+          if (one.kind === "append") {
+            await add(
+              one.server,
+              one.entries.map(({ ms, written, fields, ...rest }) => ({
+                ...rest,
+                at: write(ms, written),
+                ...(fields === undefined ? {} : { fields }),
+              })),
+              one.repeat,
+            );
+          } else if (one.kind === "many") {
+            const { ms, written, fields: _, ...rest } = one.entry;
+            await add(
+              one.server,
+              Array.from({ length: one.count }, (_, i) => ({
+                ...rest,
+                message: `${rest.message} ${i}`,
+                at: write(ms + i, written),
+              })),
+              0,
+            );
+          } else if (one.kind === "compact") await blocks.store.compact();
+          else if (one.kind === "reopen") await blocks.reopen();
+          else if (one.kind === "kill") await blocks.kill();
+          else if (one.kind === "prune") {
+            const before = start + one.beforeMs;
+            const lines = await blocks.store.prune({ since: () => before, shares: [], bytes: Infinity });
+            const left = new Set((await exported(blocks.store)).map((kept) => kept.id));
+            const gone = model.filter((kept) => !left.has(kept.id));
+            expect(gone.length).toBe(lines);
+            // only what is too old goes, and what shares a day with nothing younger goes for certain
+            expect(gone.every((kept) => parseInstant(kept.at) < before)).toBe(true);
+            expect(model.some((kept) => left.has(kept.id) && parseInstant(kept.at) < before - day)).toBe(false);
+            model = model.filter((kept) => left.has(kept.id));
+          } else if (one.kind === "limit") {
+            const { server, bytes, all } = one;
+            const shares = [{ serverIds: new Set([server]), bytes }];
+            const lines = await blocks.store.prune({ since: () => -Infinity, shares, bytes: all });
+            const left = new Set((await exported(blocks.store)).map((kept) => kept.id));
+            const gone = model.filter((kept) => !left.has(kept.id));
+            expect(gone.length).toBe(lines);
+            if (all === Infinity) expect(gone.every((kept) => kept.serverId === server)).toBe(true);
+            else if (left.size > 0) expect(blocks.store.sizes().bytes).toBeLessThanOrEqual(all);
+            model = model.filter((kept) => left.has(kept.id));
+          } else if (one.kind === "ask") await ask(blocks, model, one);
+        }
+        await agree(blocks, model);
+        await blocks.store.compact();
+        await agree(blocks, model);
+      }),
       { numRuns: 25 },
     );
   });
 });
+
+type Asked = { readonly selection: LogSelection; readonly order: Order; readonly limit: number };
+
+/** Every page of a search, against the model filtered. */
+async function ask({ store }: TestBlocks, model: readonly StoredEntry[], { selection, order, limit }: Asked) {
+  const wanted = byTime(model.filter(selectorOf(selection)));
+  const found: StoredEntry[] = [];
+  let cursor: string | null = null;
+  do {
+    const before = found.length;
+    const search: EntrySearch = { ...selection, order, limit, cursor, budgetMs: null };
+    cursor = null;
+    for (const part of find(store.reader, search)) {
+      if (part?.kind === "hits") found.push(...part.entries);
+      else if (part?.kind === "end") ({ cursor } = part);
+    }
+    expect(found.length - before).toBeLessThanOrEqual(limit);
+  } while (cursor !== null);
+  expect(found).toEqual(order === "newest" ? wanted.toReversed() : wanted);
+}
 
 async function agree({ store, failures }: TestBlocks, model: readonly StoredEntry[]): Promise<void> {
   expect(await exported(store)).toEqual(byTime(model));

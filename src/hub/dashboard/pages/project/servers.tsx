@@ -10,7 +10,7 @@ import { Dialog } from "../../parts/dialog.tsx";
 import { More, Panel, Ready, Section } from "../../parts/page.tsx";
 import { Time } from "../../parts/time.tsx";
 import { useSession } from "../../session.ts";
-import { statusOf } from "../../servers.tsx";
+import { statusOf } from "../../server-status.ts";
 
 /** Servers a page: each comes with its whole last report. */
 const pageSize = 100;

@@ -1,0 +1,85 @@
+/** Reads crashes among what agents tell, and joins them to the errors that led to them. */
+import type { Cancel, Clock } from "#src/lib/clock.ts";
+import { reasonOf } from "#src/protocol/fault.ts";
+import { type Crashes, type Join, createCrashes } from "./crash.ts";
+import type { EventLog } from "./port.ts";
+
+/** Events of agents that are looked at in one go. */
+const eventsAtOnce = 500;
+
+export type CrashReadingWorld = {
+  readonly events: EventLog;
+  readonly clock: Clock;
+  /** Something may have to be joined: `joined` is to be called soon. */
+  readonly wanted: () => void;
+  readonly warn: (message: string) => void;
+};
+
+export type CrashReading = Pick<Crashes, "error"> & {
+  readonly start: () => void;
+  readonly stop: () => void;
+  /** What has been found to belong together since the last call. */
+  readonly joined: () => readonly Join[];
+  /** Up to where agents' events need not be read again. */
+  readonly done: () => number;
+};
+
+/** @param after position of the last event that is done with; undefined: it begins with what comes */
+export function createCrashReading(world: CrashReadingWorld, after: number | undefined): CrashReading {
+  const { events, clock, wanted, warn } = world;
+  const crashes = createCrashes();
+  // a store that was brought back from a backup may end before what was read of the old one
+  let position = Math.min(after ?? events.eventsHead(), events.eventsHead());
+  let cancelEvents: Cancel | undefined;
+  let cancelAgain: Cancel | undefined;
+  let running = false;
+
+  function onEvents(): void {
+    if (!running) return;
+    try {
+      read();
+    } catch (error) {
+      warn(`can't read events, it is tried again with the next one: ${reasonOf(error)}`);
+    }
+  }
+
+  function read(): void {
+    const fresh = events.eventsAfter(position, eventsAtOnce);
+    for (const stored of fresh) {
+      crashes.event(stored, clock.monotonic());
+      position = Number(stored.id);
+    }
+    if (fresh.length === eventsAtOnce) clock.after(0, onEvents);
+    if (fresh.length > 0) wanted();
+  }
+
+  function askAgain(nowMs: number): void {
+    const dueMs = crashes.settlesAt(nowMs);
+    if (dueMs === null || cancelAgain !== undefined || !running) return;
+    cancelAgain = clock.after(dueMs - nowMs, () => {
+      cancelAgain = undefined;
+      wanted();
+    });
+  }
+
+  return {
+    error: crashes.error,
+    start() {
+      running = true;
+      cancelEvents = events.onEvent(onEvents);
+      onEvents();
+    },
+    stop() {
+      running = false;
+      cancelEvents?.();
+      cancelAgain?.();
+    },
+    joined() {
+      const nowMs = clock.monotonic();
+      const joins = crashes.joined(nowMs);
+      askAgain(nowMs);
+      return joins;
+    },
+    done: () => (crashes.waitsFrom() ?? position + 1) - 1,
+  };
+}

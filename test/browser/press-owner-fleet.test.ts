@@ -1,0 +1,3 @@
+import { describePresses } from "./describe-presses.ts";
+
+describePresses("owner", 1440, "fleet");

@@ -1,0 +1,3 @@
+import { describePresses } from "./describe-presses.ts";
+
+describePresses("viewer", 390, "fleet");
