@@ -311,7 +311,7 @@ describe("a container", () => {
   });
 
   test("has figures for who looks for the first time: those of the last heartbeat, until newer ones are read", async () => {
-    await using folder = await temporaryFolder();
+    await using folder = temporaryFolder();
     await using engine = startFakeEngine(folder.at("docker.sock"));
     engine.containers.set(id, container());
     const reading = (total: number, system: number, usage: number) => ({

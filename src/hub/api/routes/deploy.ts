@@ -25,7 +25,10 @@ export function deployRoutes({ jobs, access, scopes, trail }: DeployDeps): Route
   function find({ params, caller }: { params: ServerCall["params"]; caller: MemberCaller }): ServerView {
     const found = scopes.server(caller.organizationId, params["id"] ?? "");
     if (access.has(found.id)) return found;
-    throw new HttpFault(409, "the server has no SSH details; give them first: orion server ssh set, or PUT /api/servers/:id/ssh");
+    throw new HttpFault(
+      409,
+      "the server has no SSH details; give them first: orion server ssh set, or PUT /api/servers/:id/ssh",
+    );
   }
   const target = ({ id, hostname }: ServerView) => ({ kind: "server", id, name: hostname });
   const by = (caller: MemberCaller) => actorOf(caller).name;

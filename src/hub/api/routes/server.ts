@@ -92,7 +92,9 @@ export function serverRoutes({ servers, ssh: access, scopes, trail }: ServerDeps
         // before anything is done: a token that is rotated by a request that fails would be lost to everybody
         const known = scopes
           .servers(call.caller.organizationId, project)
-          .find(({ id, hostname }) => (host.renamedFrom === undefined ? hostname === host.hostname : id === host.renamedFrom));
+          .find(({ id, hostname }) =>
+            host.renamedFrom === undefined ? hostname === host.hostname : id === host.renamedFrom,
+          );
         await access.examine(ssh, known?.id);
         return await register({ servers, trail }, call, project, host, (id) => access.put(id, ssh));
       },

@@ -15,11 +15,11 @@ function openFeed() {
     },
   };
   const feed = createErrorFeed(groups, () => ["p1"]);
-  const told = () =>
-    [...(feed.next() ?? "").matchAll(/event: (.*)\ndata: (.*)\n/g)].map(([, name, data]) => [
-      name,
-      JSON.parse(data ?? ""),
-    ]);
+  const told = () => {
+    const next = feed.next() ?? "";
+    const text = typeof next === "string" ? next : new TextDecoder().decode(next);
+    return [...text.matchAll(/event: (.*)\ndata: (.*)\n/g)].map(([, name, data]) => [name, JSON.parse(data ?? "")]);
+  };
   expect(told()).toEqual([["ready", {}]]);
   return { feed, told, listeners, tell: (one: GroupTold) => listeners.forEach((listener) => listener(one)) };
 }
