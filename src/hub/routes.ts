@@ -85,7 +85,7 @@ export function createRoutes({
     ...projectRoutes({ projects, tokens, scopes, trail, hubRetention }),
     ...enrolmentRoutes({ servers, tokens, scopes, trail, now }),
     ...serverRoutes({ servers, ssh: access, scopes, trail }),
-    ...sshRoutes({ access, keys: provision.keys, check: provision.check, scopes, trail }),
+    ...sshRoutes({ access, keys: provision.keys, check: (id, approve) => provision.check(id, approve), scopes, trail }),
     ...deployRoutes({ jobs, access, scopes, trail }),
     ...jobRoutes({ jobs, scopes, streams, stillGood, trail }),
     ...logSearchRoutes({ logs, events, streams, scopes, servers, stillGood }),
