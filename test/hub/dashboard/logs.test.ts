@@ -117,7 +117,7 @@ describe.skipIf(chromium === undefined)("the log page in a browser (needs Chromi
     await write(["from b"], { source: "b" });
     await open("/logs?source=a&source=b", "from b");
     await until(async () => (await messages()).join() === "from a,from b", "lines of both");
-    await browser.press("Sources: All sources");
+    await browser.press("Sources: a + 1");
     await browser.see(".pick label", "api");
     await browser.run(`document.querySelector(".pick label:has(input:checked) input").click()`);
     await until(async () => (await messages()).length === 1, "one source");
