@@ -66,7 +66,7 @@ export function createLife(log: { error(message: string): void }, parts: readonl
     async stop(options) {
       wanted = false;
       // a start that fails says so to its own caller
-      await starting?.catch(() => {});
+      await starting?.catch(() => undefined);
       await stopAll(options);
     },
   };

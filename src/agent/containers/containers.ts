@@ -123,7 +123,8 @@ export function createContainers(world: ContainersWorld): Containers {
       const late = Promise.withResolvers<void>();
       const cancel = clock.after(figuresWithinMs, () => late.resolve());
       const work = async (): Promise<void> => {
-        await opening?.catch(() => {});
+        // whoever opens it says what failed
+        await opening?.catch(() => undefined);
         await watch?.refresh(reader);
       };
       await Promise.race([work(), late.promise]);

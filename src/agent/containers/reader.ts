@@ -269,7 +269,8 @@ export function createReader(options: ReaderOptions, { engine, output, clock, lo
       failures = 0;
       wake?.();
     },
-    settled: async () => await running?.catch(() => {}),
+    // whoever runs it says what failed
+    settled: async () => await running?.catch(() => undefined),
     gone() {
       miss();
       stop();
