@@ -152,7 +152,7 @@ describe.skipIf(chromium === undefined)("the pages in a browser (needs Chromium)
       for (const name of names) if (await browser.offers(name)) found.push(name);
       return found;
     };
-    await browser.see(".servers .name", "seen-1");
+    await browser.see(".fleet .name", "seen-1");
     expect(await browser.offers("Audit")).toBe(false);
     await browser.go(`${hub.url}/projects`);
     await browser.see(".list .name", "default");

@@ -33,7 +33,13 @@ export function OverviewPage() {
   useEffect(startNewErrors, []);
   const projects = useLoad<Projects>("/api/projects");
   const known = loaded.value && (projects.data !== undefined || projects.problem !== "");
-  if (!known) return <main class="wide" tabIndex={-1} aria-busy="true" />;
+  if (!known) {
+    return (
+      <main class="wide" tabIndex={-1} aria-busy="true">
+        <h1 class="unseen">Servers</h1>
+      </main>
+    );
+  }
   // until a first agent has reported there is one thing to do, and nothing else to see
   if (fleet.every((server) => server.latest === null)) {
     return (
