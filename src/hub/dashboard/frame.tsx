@@ -9,7 +9,6 @@ import { Logo } from "./parts/logo.tsx";
 import { Menu } from "./parts/menu.tsx";
 import { Notice } from "./parts/notice.tsx";
 import { navigate, usePlace } from "./router.ts";
-import { scriptRows } from "./scripts.tsx";
 import { useSession } from "./session.ts";
 import type { Connection } from "./stream.ts";
 import { chooseTheme, theme, themes } from "./theme.ts";
@@ -66,7 +65,11 @@ const connectionText: Readonly<Record<Connection, string>> = {
 function Status() {
   const fleet = servers.value;
   const up = fleet.filter((server) => server.agent.status === "connected").length;
-  const crashed = scriptRows(fleet).filter((row) => row.script.state === "crashed").length;
+  // counted, not listed in order: this is drawn again with every report of a thousand servers
+  const crashed = fleet.reduce(
+    (sum, { latest }) => sum + (latest?.scripts ?? []).filter(({ state }) => state === "crashed").length,
+    0,
+  );
   return (
     <div class="status">
       {fleet.length > 0 && (
