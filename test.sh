@@ -52,7 +52,7 @@ needs=(
   git:git gcc:gcc gcc:libc6-dev shellcheck:shellcheck ip:iproute2 curl:curl ps:procps busybox:busybox-static
   dockerd:docker.io docker:docker.io debootstrap:debootstrap chromium:chromium python3:python3-minimal openssl:openssl
   iptables:iptables zsh:zsh fish:fish script:bsdutils wget:wget unshare:util-linux setpriv:util-linux podman:podman
-  sshd:openssh-server ssh:openssh-client tcsh:tcsh
+  sshd:openssh-server ssh:openssh-client tcsh:tcsh psql:postgresql
 )
 
 system_packages() {

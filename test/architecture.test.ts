@@ -100,6 +100,8 @@ const doors: readonly Door[] = [
     why: "the store is behind a port: another database is another implementation",
   },
   { module: "kysely", only: ["src/hub/store"], why: "queries are the store's business" },
+  { module: "kysely-postgres-js", only: ["src/hub/store/postgres"], why: "one way to reach Postgres" },
+  { module: "@clickhouse/client-web", only: ["src/hub/store/clickhouse"], why: "one way to reach ClickHouse" },
   {
     module: "zod",
     only: ["src/protocol"],

@@ -65,6 +65,20 @@ const settingsSchema = z.strictObject({
   /** the first owner, made at first start */
   adminEmail: z._default(z.nullable(email), null),
   adminPasswordFile: path,
+  /** where state is kept that isn't telemetry; null: in `dataDir` */
+  databaseUrl: z._default(
+    z.nullable(z.string().check(z.regex(/^postgres(?:ql)?:\/\/[^\s/]/, "must be a postgres:// URL"))),
+    null,
+  ),
+  /** where logs and metrics are kept; its path names the database, "orion" without one; null: in `dataDir` */
+  clickhouseUrl: z._default(
+    z.nullable(z.string().check(z.regex(/^https?:\/\/[^\s/]+/, "must be an http:// or https:// URL"))),
+    null,
+  ),
+  /** the cluster of ClickHouse's config (remote_servers) that tables are made on; null: a single server */
+  clickhouseCluster: z._default(z.nullable(z.string().check(z.regex(/^[\w.-]+$/, "must be a cluster's name"))), null),
+  /** the file of the hub's secret, the same for all hubs of a database; null: `secret` in `dataDir` */
+  secretFile: path,
   /** sign-in by an OpenID Connect provider */
   oidc: z._default(
     z.nullable(
@@ -140,6 +154,10 @@ const variables: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ORION_HUB_INSECURE_HTTP: ["insecureHttp"],
   ORION_HUB_ADMIN_EMAIL: ["adminEmail"],
   ORION_HUB_ADMIN_PASSWORD_FILE: ["adminPasswordFile"],
+  ORION_HUB_DATABASE_URL: ["databaseUrl"],
+  ORION_HUB_CLICKHOUSE_URL: ["clickhouseUrl"],
+  ORION_HUB_CLICKHOUSE_CLUSTER: ["clickhouseCluster"],
+  ORION_HUB_SECRET_FILE: ["secretFile"],
   ORION_HUB_OIDC_NAME: ["oidc", "name"],
   ORION_HUB_OIDC_ISSUER: ["oidc", "issuer"],
   ORION_HUB_OIDC_CLIENT_ID: ["oidc", "clientId"],
