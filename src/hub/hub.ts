@@ -3,7 +3,6 @@
  */
 import { readFileSync } from "node:fs";
 
-import type { Cancel } from "#src/lib/clock.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { createAuthorize } from "./api/authorize.ts";
 import { createGuard, isLoopback } from "./api/guard.ts";
@@ -16,14 +15,14 @@ import { createReadClient } from "./api/trust.ts";
 import { connectControl, controlPath, serveControl } from "./control.ts";
 import page from "./dashboard/index.html";
 import { createDisk, refuseWhenFull } from "./disk.ts";
-import { type ErrorGroups, openErrorGroups, storedErrorGroups } from "./error-groups.ts";
+import { openErrorGroups, storedErrorGroups } from "./error-groups.ts";
 import { type Listener, listen } from "./listener.ts";
-import { type Measures, openMeasures } from "./measures.ts";
+import { openMeasures } from "./measures.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { createOperator } from "./operate.ts";
 import { createMending } from "./mending.ts";
 import type { HubOperator } from "./operator.ts";
-import { type Provision, openProvision } from "./provision.ts";
+import { openProvision } from "./provision.ts";
 import { createRedactor, overviewOf } from "./redaction/redaction.ts";
 import { createRegrouping } from "./regrouping.ts";
 import { startRetention } from "./retention.ts";
@@ -31,7 +30,6 @@ import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
 import { createRoutes } from "./routes.ts";
 import type { HubSettings } from "./settings.ts";
 import { openBlockStore } from "./store/search/store.ts";
-import type { BlockStore } from "./store/log-port.ts";
 import { startWatching } from "./watching.ts";
 
 export type { HubOperator } from "./operator.ts";
@@ -58,93 +56,83 @@ export type Hub = {
 
 export function createHub(settings: HubSettings, world: HubWorld): Hub {
   const { clock, log } = world;
-  const streams = createStreams();
-  let rooms: Rooms | undefined;
-  let logs: BlockStore | undefined;
-  let measures: Measures | undefined;
-  let errors: ErrorGroups | undefined;
-  const mending = createMending(async () => {
-    if (logs === undefined) throw new Fault("unavailable", "the hub is not running");
-    return await logs.repair();
-  });
-  const regrouping = createRegrouping(async () => {
-    if (errors === undefined) throw new Fault("unavailable", "the hub is not running");
-    return errors.groups;
-  });
-  let listener: Listener | undefined;
-  let closeSockets: (() => Promise<void>) | undefined;
-  let closeControl: (() => Promise<void>) | undefined;
-  let stopRetention: Cancel | undefined;
-  let provision: Provision | undefined;
-  let stopWatching: Cancel | undefined;
-  let origin = "";
-  let guessed = false;
+  // what takes down what start has put up, the newest first
+  const ends: (() => void | Promise<void>)[] = [];
+  let serving: { readonly rooms: Rooms; readonly operator: HubOperator } | undefined;
+  let origin: Origin = { origin: "", guessed: false };
+  const warn = (message: string) => log.warn(message);
 
   async function start() {
     refuseOpenAir(settings);
-    const opened = (rooms = await openRooms(settings, world));
-    const store = (logs = await openBlockStore(
+    const rooms = await openRooms(settings, world);
+    ends.push(rooms.close);
+    const store = await openBlockStore(
       settings.dataDir,
       clock,
       (error) => log.warn(`the log store's background work failed, it is tried again: ${reasonOf(error)}`),
       (message) => log.info(message),
-    ));
-    const { state, servers, projects, tokens, accounts } = opened;
+    );
+    ends.push(() => store.close());
+    const { state, servers, projects, tokens, accounts } = rooms;
     const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
+    const streams = createStreams();
     const disk = createDisk(settings.dataDir, settings.minFreeBytes);
-    const measuring = (measures = await openMeasures({
+    const logs = refuseWhenFull(store, disk);
+    const measures = await openMeasures({
       settings,
       clock,
-      warn: (message) => log.warn(message),
-      logs: refuseWhenFull(store, disk),
+      warn,
+      logs,
       openStreams: () => streams.count(),
       disk,
       servers,
-    }));
-    const provisioning = (provision = await openProvision({
-      rooms: opened,
+    });
+    ends.push(measures.close);
+    const provision = await openProvision({
+      rooms,
       dataDir: settings.dataDir,
       clock,
-      warn: (message) => log.warn(message),
-      hub: () => ({ url: origin, guessed }),
+      warn,
+      hub: () => ({ url: origin.origin, guessed: origin.guessed }),
       tlsCert: settings.tlsCert,
-    }));
-    const errorGroups = (errors = await openErrorGroups({
+    });
+    ends.push(provision.close);
+    const errors = await openErrorGroups({
       dataDir: settings.dataDir,
       logs: store,
       events: state,
       servers,
       projects,
       clock,
-      warn: (message) => log.warn(message),
-    }));
+      warn,
+    });
+    ends.push(errors.close);
     const redactor = createRedactor(settings.redaction);
     const ingest = createIngest({
       servers,
       logs: {
-        ...measuring.logs,
+        ...measures.logs,
         append(batch) {
           const columns = redactor.redact(batch.columns, batch.serverId);
-          return measuring.logs.append(columns === batch.columns ? batch : { ...batch, columns, zstd: null });
+          return measures.logs.append(columns === batch.columns ? batch : { ...batch, columns, zstd: null });
         },
       },
       events: {
         appendEvents: (batch) => state.appendEvents({ ...batch, events: redactor.redactValue(batch.events) }),
       },
-      metrics: measuring.intake,
+      metrics: measures.intake,
       clock,
       log,
       heartbeatSeconds,
       rateLimits,
     });
-    closeSockets = () => ingest.stream.close();
     const handler = createHandler({
       routes: createRoutes({
-        rooms: opened,
+        rooms,
         logs: store,
-        measures: measuring,
-        errors: errorGroups.groups,
-        provision: provisioning,
+        measures,
+        errors: errors.groups,
+        provision,
         streams,
         clock,
         ingest: ingest.routes,
@@ -161,8 +149,15 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       log,
       now: () => clock.monotonic(),
     });
-    await makeOwner(opened);
-    const listening = (listener = listen({
+    const operator = createOperator({
+      rooms,
+      now: () => clock.now(),
+      setupUrl: () => `${origin.origin}/setup`,
+      regrouping: createRegrouping(async () => errors.groups),
+      mending: createMending(() => store.repair()),
+    });
+    await makeOwner(rooms, operator);
+    const listening = listen({
       host: settings.host,
       port: settings.port,
       tls:
@@ -181,97 +176,69 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         return problemOf(error);
       },
       websocket: ingest.stream.websocket,
-    }));
-    const found = originOf(settings, listening.url);
-    ({ origin, guessed } = found);
-    accounts.setOrigin(origin);
-    openControl(opened);
-    const limits = settings.retention.logs;
-    stopRetention = startRetention({
-      logs: store,
-      events: state,
-      projects,
-      servers,
-      limits,
-      followers: [errorGroups.prune],
-      disk,
-      clock,
-      log,
     });
-    tellWhere(listening, opened, found);
-    provisioning.start();
-    const { recordPolled: record } = measuring.intake;
-    stopWatching = startWatching({ rooms: opened, targets: provisioning.access, record, clock, log });
+    ends.push(() => listening.stop());
+    ends.push(() => ingest.stream.close());
+    origin = originOf(settings, listening.url);
+    accounts.setOrigin(origin.origin);
+    openControl(operator);
+    ends.push(() => streams.close());
+    ends.push(
+      startRetention({
+        logs: store,
+        events: state,
+        projects,
+        servers,
+        limits: settings.retention.logs,
+        followers: [errors.prune],
+        disk,
+        clock,
+        log,
+      }),
+    );
+    tellWhere(listening, rooms);
+    provision.start();
+    const { recordPolled: record } = measures.intake;
+    ends.push(startWatching({ rooms, targets: provision.access, record, clock, log }));
+    serving = { rooms, operator };
     return { url: listening.url, port: listening.port };
   }
 
   /** The owner that the settings name, unless there is one. */
-  async function makeOwner(opened: Rooms): Promise<void> {
+  async function makeOwner({ accounts }: Rooms, operator: HubOperator): Promise<void> {
     const { adminEmail, adminPasswordFile } = settings;
-    if (adminEmail === null || adminPasswordFile === null || opened.accounts.setupToken() === null) return;
-    await operatorOf(opened).createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
+    if (adminEmail === null || adminPasswordFile === null || accounts.setupToken() === null) return;
+    await operator.createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
     log.info(`made ${adminEmail} the first owner`);
   }
 
   /** A hub without it serves all the same; only its own command line can't reach it. */
-  function openControl(opened: Rooms): void {
+  function openControl(operator: HubOperator): void {
     try {
-      closeControl = serveControl(controlPath(settings.dataDir), operatorOf(opened), (message) => log.error(message));
+      ends.push(serveControl(controlPath(settings.dataDir), operator, (message) => log.error(message)));
     } catch (error) {
       log.warn(`orion hub admin can't reach this hub while it runs: ${reasonOf(error)}`);
     }
   }
 
-  function tellWhere({ url }: Listener, { accounts }: Rooms, { guessed }: Origin): void {
+  function tellWhere({ url }: Listener, { accounts }: Rooms): void {
     const reach = isLoopback(settings.host) ? ", on this machine only" : "";
     const plain = isSecure(settings) || isLoopback(settings.host) ? "" : "; without TLS, passwords travel in the open";
     log.info(`hub listens on ${url}${reach}${plain}; data in ${settings.dataDir}`);
-    if (guessed) log.warn(`links lead to ${origin}; set publicUrl to the address that people reach this hub by`);
+    const { origin: address, guessed } = origin;
+    if (guessed) log.warn(`links lead to ${address}; set publicUrl to the address that people reach this hub by`);
     const token = accounts.setupToken();
-    if (token !== null) log.info(`nobody has an account yet; make the first owner at ${origin}/setup#${token}`);
+    if (token !== null) log.info(`nobody has an account yet; make the first owner at ${address}/setup#${token}`);
   }
 
-  function operatorOf(opened: Rooms): HubOperator {
-    return createOperator({
-      rooms: opened,
-      now: () => clock.now(),
-      setupUrl: () => `${origin}/setup`,
-      regrouping,
-      mending,
-    });
-  }
-
-  function running(): Rooms {
-    if (rooms === undefined || listener === undefined) {
-      throw new Fault("unavailable", "the hub is not running, so no server can be registered");
-    }
-    return rooms;
+  function running() {
+    if (serving === undefined) throw new Fault("unavailable", "the hub is not running");
+    return serving;
   }
 
   async function stop(): Promise<void> {
-    stopRetention?.();
-    stopRetention = undefined;
-    streams.close();
-    await closeControl?.();
-    closeControl = undefined;
-    await closeSockets?.();
-    closeSockets = undefined;
-    const listening = listener;
-    listener = undefined;
-    await listening?.stop();
-    stopWatching?.();
-    stopWatching = undefined;
-    await provision?.close();
-    provision = undefined;
-    const opened = rooms;
-    rooms = undefined;
-    measures?.close();
-    measures = undefined;
-    errors?.close();
-    errors = undefined;
-    logs?.close();
-    logs = undefined;
-    await opened?.close();
+    serving = undefined;
+    for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end();
   }
 
   return {
@@ -285,10 +252,10 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     },
     stop,
     get operator() {
-      return operatorOf(running());
+      return running().operator;
     },
     async register(hostname) {
-      const { projects, servers } = running();
+      const { projects, servers } = running().rooms;
       const [first] = projects.all();
       if (first === undefined) throw new Fault("not-found", "the hub has no project");
       const { server, token } = await servers.register({ hostname, projectId: first.id });
