@@ -41,7 +41,11 @@ export async function build(options: BuildOptions): Promise<void> {
 async function compile(outfile: string, options: BuildOptions): Promise<void> {
   const result = await Bun.build({
     // a thread is a program of its own, see hub/store/search/pool.ts
-    entrypoints: [`${root}/src/main.ts`, `${root}/src/hub/store/search/thread.ts`],
+    entrypoints: [
+      `${root}/src/main.ts`,
+      `${root}/src/hub/store/search/thread.ts`,
+      `${root}/src/hub/store/clickhouse/search/thread.ts`,
+    ],
     root,
     minify: true,
     bytecode: true,

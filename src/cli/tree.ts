@@ -109,6 +109,12 @@ export const tree: readonly Node[] = [
         load: async () => (await import("./commands/hub/export.ts")).exportCommand,
       },
       {
+        name: "migrate",
+        usage: "--to <place> [--finish]",
+        summary: "move the hub to Postgres and ClickHouse while it works, or back",
+        load: async () => (await import("./commands/hub/migrate.ts")).migrate,
+      },
+      {
         name: "regroup",
         usage: "[--since 7d]",
         summary: "make the error groups anew, by the rules of this version",

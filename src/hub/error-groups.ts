@@ -5,17 +5,22 @@ import { join } from "node:path";
 import type { Clock } from "#src/lib/clock.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { createAssembly } from "./errors/assembly.ts";
-import { type Errors, createErrors } from "./errors/errors.ts";
-import type { Rooms, RoomsWorld } from "./rooms.ts";
+import { type ErrorsWorld, createErrors } from "./errors/errors.ts";
+import { type ErrorsDoor, createSharedErrors } from "./errors/shared.ts";
+import type { Rooms } from "./rooms.ts";
+import type { HubWorld } from "./world.ts";
+import type { Cluster } from "./store/cluster/port.ts";
 import { openErrorStore } from "./store/errors/errors.ts";
+import { openSharedErrorStore } from "./store/errors/shared.ts";
 import type { BlockStore } from "./store/log-port.ts";
 import { openBlockStore } from "./store/search/store.ts";
 import type { StateStore } from "./store/port.ts";
+import type { Postgres } from "./store/postgres/connection.ts";
 
 export type ErrorGroupsWorld = {
   readonly dataDir: string;
   readonly logs: Pick<BlockStore, "onArrival" | "arrivalsAfter" | "head" | "extentSince">;
-  readonly events: Pick<StateStore, "eventsAfter" | "eventsHead" | "onEvent">;
+  readonly events: Pick<StateStore, "eventsAfter" | "eventsHead" | "refreshEvents" | "onEvent">;
   readonly servers: {
     get(id: string): { readonly projectId: string; readonly hostname: string } | undefined;
     all(): readonly { readonly id: string; readonly projectId: string }[];
@@ -27,22 +32,84 @@ export type ErrorGroupsWorld = {
   };
   readonly clock: Clock;
   readonly warn: (message: string) => void;
+  /** Left out: this hub is the only one. */
+  readonly sharing?:
+    | {
+        readonly postgres: Postgres;
+        readonly cluster: Pick<Cluster, "signal" | "onSignal" | "take">;
+        /** Learns from the database where the log ends: `logs.head()` is that or later when it resolves. */
+        readonly refreshHead: () => Promise<unknown>;
+      }
+    | undefined;
 };
 
 export type ErrorGroups = {
-  readonly groups: Errors;
+  readonly groups: ErrorsDoor;
   /** Forgets by age; `since`: from when on something of a server or source is kept. See retention.ts. */
   readonly prune: (since: (serverId: string) => number) => Promise<void>;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 };
 
-/** Opens the store and begins to follow the log. Rejects with a Fault `failed` when it can't be opened. */
+/**
+ * Opens the store and begins to follow the log; of several hubs, the one with the duty `errors` does. Rejects with a Fault
+ * when it can't be opened.
+ */
 export async function openErrorGroups(world: ErrorGroupsWorld): Promise<ErrorGroups> {
-  const { servers, projects, clock, warn } = world;
   removeStaging(world.dataDir);
+  const { groups, close } = await (world.sharing === undefined ? openAlone(world) : openShared(world, world.sharing));
+  const { servers, projects } = world;
+  return {
+    groups,
+    async prune(since) {
+      // all of a project is kept for the same time
+      const someOf = new Map(servers.all().map(({ id, projectId }) => [projectId, id]));
+      const kept = projects.all().map(({ id }) => {
+        const origin = someOf.get(id) ?? projects.sources(id)[0]?.id ?? "";
+        return { id, beforeMs: since(origin) };
+      });
+      await groups.prune(kept);
+    },
+    close,
+  };
+}
+
+type Opened = { readonly groups: ErrorsDoor; readonly close: () => Promise<void> };
+
+async function openAlone(world: ErrorGroupsWorld): Promise<Opened> {
   const store = await openErrorStore(world.dataDir, "errors.db", world.warn);
-  const groups = createErrors({
-    store,
+  const errors = createErrors({ ...roomWorld(world), store });
+  errors.start();
+  return {
+    groups: {
+      ...errors,
+      decide: async (...decision) => errors.decide(...decision),
+      prune: async (kept) => errors.prune(kept),
+    },
+    async close() {
+      errors.stop();
+      store.close();
+    },
+  };
+}
+
+async function openShared(world: ErrorGroupsWorld, sharing: NonNullable<ErrorGroupsWorld["sharing"]>): Promise<Opened> {
+  const { dataDir, clock, warn } = world;
+  const { postgres, cluster, refreshHead } = sharing;
+  const shared = await openSharedErrorStore({ dataDir, postgres, cluster, clock, warn });
+  const groups = createSharedErrors({ ...roomWorld(world), shared, refreshHead });
+  const giveUp = cluster.take("errors", groups.duty);
+  return {
+    groups,
+    async close() {
+      await giveUp();
+      await groups.close();
+    },
+  };
+}
+
+function roomWorld(world: ErrorGroupsWorld): Omit<ErrorsWorld, "store"> {
+  const { servers, projects, clock, warn } = world;
+  return {
     log: world.logs,
     events: world.events,
     makeAssembly: (onEvent) => createAssembly({ onEvent }),
@@ -57,23 +124,6 @@ export async function openErrorGroups(world: ErrorGroupsWorld): Promise<ErrorGro
       return (user + system) / 1000;
     },
     warn,
-  });
-  groups.start();
-  return {
-    groups,
-    async prune(since) {
-      // all of a project is kept for the same time
-      const someOf = new Map(servers.all().map(({ id, projectId }) => [projectId, id]));
-      const kept = projects.all().map(({ id }) => {
-        const origin = someOf.get(id) ?? projects.sources(id)[0]?.id ?? "";
-        return { id, beforeMs: since(origin) };
-      });
-      groups.prune(kept);
-    },
-    close() {
-      groups.stop();
-      store.close();
-    },
   };
 }
 
@@ -81,7 +131,7 @@ export async function openErrorGroups(world: ErrorGroupsWorld): Promise<ErrorGro
 export function storedErrorGroups(
   dataDir: string,
   { state, servers, projects }: Pick<Rooms, "state" | "servers" | "projects">,
-  { clock, log }: RoomsWorld,
+  { clock, log }: HubWorld,
 ) {
   const warn = (message: string) => log.warn(message);
   let opened: Promise<{ readonly logs: BlockStore; readonly errors: ErrorGroups }> | undefined;
@@ -97,15 +147,15 @@ export function storedErrorGroups(
   }
 
   return {
-    async open(): Promise<Errors> {
+    async open(): Promise<ErrorsDoor> {
       opened ??= openBoth();
       return (await opened).errors.groups;
     },
     async close(): Promise<void> {
       // whoever opened it was told why it failed
       const both = await opened?.catch(() => undefined);
-      both?.errors.close();
-      both?.logs.close();
+      await both?.errors.close();
+      await both?.logs.close();
     },
   };
 }

@@ -26,10 +26,14 @@ import { openProvision } from "./provision.ts";
 import { createRedactor, overviewOf } from "./redaction/redaction.ts";
 import { createRegrouping } from "./regrouping.ts";
 import { startRetention } from "./retention.ts";
-import { type Rooms, type RoomsWorld, isSecure, openRooms } from "./rooms.ts";
+import { type Rooms, isSecure, openRooms, shareWithinMs } from "./rooms.ts";
 import { createRoutes } from "./routes.ts";
 import type { HubSettings } from "./settings.ts";
-import { openBlockStore } from "./store/search/store.ts";
+import { followersOf, startSharing } from "./sharing.ts";
+import { type Standing, createStanding } from "./standing.ts";
+import { openTelemetry } from "./storage.ts";
+import { openLogs } from "./telemetry.ts";
+import type { HubWorld } from "./world.ts";
 import { startWatching } from "./watching.ts";
 
 export type { HubOperator } from "./operator.ts";
@@ -37,11 +41,18 @@ export { backup } from "./store/backup.ts";
 export { type ExportWish, exportLogs } from "./export.ts";
 export { repairHub } from "./mending.ts";
 export { checkData } from "./store/check.ts";
+export {
+  type MigrationPlan,
+  type MigrationProgress,
+  type MigrationReport,
+  migrateBack,
+  migrateHub,
+} from "./migrate.ts";
 export { longestCopyMs } from "./store/migration-backup.ts";
 export { restore } from "./store/restore.ts";
 export { readSenderNames } from "./store/sender-names.ts";
 
-export type HubWorld = RoomsWorld;
+export type { HubWorld } from "./world.ts";
 
 export type Hub = {
   /** Opens everything and listens. Rejects with a Fault that says why it can't. */
@@ -66,26 +77,26 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     refuseOpenAir(settings);
     const rooms = await openRooms(settings, world);
     ends.push(rooms.close);
-    const store = await openBlockStore(
-      settings.dataDir,
-      clock,
-      (error) => log.warn(`the log store's background work failed, it is tried again: ${reasonOf(error)}`),
-      (message) => log.info(message),
-    );
-    ends.push(() => store.close());
-    const { state, servers, projects, tokens, accounts } = rooms;
+    const { state, servers, projects, tokens, accounts, cluster, postgres } = rooms;
+    const clickhouse = await openTelemetry(settings, world);
+    if (clickhouse !== null) ends.push(() => clickhouse.close());
+    const telemetry = await openLogs(settings, clickhouse, rooms, world, ends);
+    const store = telemetry.logs;
     const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
     const streams = createStreams();
+    let standing: Standing | undefined;
     const disk = createDisk(settings.dataDir, settings.minFreeBytes);
-    const logs = refuseWhenFull(store, disk);
     const measures = await openMeasures({
       settings,
       clock,
       warn,
-      logs,
+      logs: telemetry.linesOnDisk ? refuseWhenFull(store, disk) : store,
       openStreams: () => streams.count(),
       disk,
       servers,
+      clickhouse,
+      cluster,
+      told: () => standing?.told() ?? [],
     });
     ends.push(measures.close);
     const provision = await openProvision({
@@ -95,8 +106,18 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       warn,
       hub: () => ({ url: origin.origin, guessed: origin.guessed }),
       tlsCert: settings.tlsCert,
+      ...(postgres === null ? {} : { cluster, shareWithinMs }),
     });
     ends.push(provision.close);
+    const followers = [
+      ...followersOf(rooms, provision),
+      { kinds: ["person"], refresh: () => accounts.refresh() },
+    ] as const;
+    const sharing = postgres === null ? undefined : startSharing({ cluster, followers, clock, log });
+    if (sharing !== undefined) {
+      rooms.share(sharing);
+      ends.push(sharing.close);
+    }
     const errors = await openErrorGroups({
       dataDir: settings.dataDir,
       logs: store,
@@ -105,8 +126,10 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       projects,
       clock,
       warn,
+      sharing: postgres === null ? undefined : { postgres, cluster, refreshHead: telemetry.refreshHead },
     });
     ends.push(errors.close);
+    standing = createStanding({ rooms, telemetry, clickhouse, errors: errors.groups });
     const redactor = createRedactor(settings.redaction);
     const ingest = createIngest({
       servers,
@@ -140,6 +163,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         hubRetention: settings.retention.logs,
         redaction: overviewOf(settings.redaction),
         publicUrl,
+        probes: standing.probes,
       }),
       guard: createGuard(settings),
       authorize: createAuthorize({ servers, projects, tokens, identify: accounts.identify }),
@@ -148,6 +172,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       tls: settings.tlsCert !== null,
       log,
       now: () => clock.monotonic(),
+      ...(sharing === undefined ? {} : { catchUp: sharing.catchUp }),
     });
     const operator = createOperator({
       rooms,
@@ -192,6 +217,8 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         limits: settings.retention.logs,
         followers: [errors.prune],
         disk,
+        linesOnDisk: telemetry.linesOnDisk,
+        cluster,
         clock,
         log,
       }),
@@ -199,7 +226,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     tellWhere(listening, rooms);
     provision.start();
     const { recordPolled: record } = measures.intake;
-    ends.push(startWatching({ rooms, targets: provision.access, record, clock, log }));
+    ends.push(startWatching({ rooms, targets: provision.access, record, clock, log, cluster }));
     serving = { rooms, operator };
     return { url: listening.url, port: listening.port };
   }
@@ -208,8 +235,13 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
   async function makeOwner({ accounts }: Rooms, operator: HubOperator): Promise<void> {
     const { adminEmail, adminPasswordFile } = settings;
     if (adminEmail === null || adminPasswordFile === null || accounts.setupToken() === null) return;
-    await operator.createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
-    log.info(`made ${adminEmail} the first owner`);
+    try {
+      await operator.createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
+      log.info(`made ${adminEmail} the first owner`);
+    } catch (error) {
+      // another hub, started at the same moment, has done it
+      if (!(error instanceof Fault) || error.code !== "conflict") throw error;
+    }
   }
 
   /** A hub without it serves all the same; only its own command line can't reach it. */

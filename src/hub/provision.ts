@@ -17,7 +17,7 @@ import { createPrograms, ownProgram } from "./ssh/deploy/program.ts";
 import { createReported } from "./ssh/deploy/reported.ts";
 import { createUninstallPlan, uninstallSteps } from "./ssh/deploy/uninstall.ts";
 import { createHubKeys } from "./ssh/hub-key.ts";
-import { createJobs } from "./ssh/jobs.ts";
+import { type JobsCluster, createJobs } from "./ssh/jobs.ts";
 
 /** Servers that are tried out at once, by people who wait for it; each may hold a connection for the better part of a minute. */
 const maxChecks = 32;
@@ -33,10 +33,15 @@ export type ProvisionWorld = {
   readonly hub: () => HubAddress;
   /** PEM file of the certificate that it shows there; null: it speaks no TLS itself */
   readonly tlsCert: string | null;
+  /** the hubs that share the state; left out: this one is alone */
+  readonly cluster?: JobsCluster;
+  /** What the steps of jobs say reaches the other hubs within this time, milliseconds; left out: there are none. */
+  readonly shareWithinMs?: number;
 };
 
 /** Reads what is kept. Jobs that an earlier life of the hub has left go on after `jobs.open()`. */
-export async function openProvision({ rooms, dataDir, clock, warn, hub, tlsCert }: ProvisionWorld) {
+export async function openProvision(world: ProvisionWorld) {
+  const { rooms, dataDir, clock, warn, hub, tlsCert, cluster, shareWithinMs } = world;
   const { state, servers, projects, sshVault: vault } = rooms;
   const now = () => clock.now();
   const organizationOf = (serverId: string): string | undefined => {
@@ -44,7 +49,7 @@ export async function openProvision({ rooms, dataDir, clock, warn, hub, tlsCert 
     return projectId === undefined ? undefined : (projects.get(projectId)?.organizationId ?? undefined);
   };
   const keys = createHubKeys(state, vault, now);
-  const access = createSshAccess({ store: state, vault, keys, organizationOf, now });
+  const access = createSshAccess({ store: state, vault, keys, organizationOf, clock });
   await access.open();
   const programs = createPrograms({ ...ownProgram(), releaseDir: join(dataDir, "releases") });
   // as it is now: it is renewed while the hub runs
@@ -57,6 +62,8 @@ export async function openProvision({ rooms, dataDir, clock, warn, hub, tlsCert 
     store: state,
     clock,
     warn,
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(shareWithinMs === undefined ? {} : { shareWithinMs }),
     plan: {
       deploy: (job) => createDeployPlan(deploy, job),
       uninstall: (job) => createUninstallPlan(uninstall, job),
@@ -91,6 +98,7 @@ export async function openProvision({ rooms, dataDir, clock, warn, hub, tlsCert 
     async close(): Promise<void> {
       cancel();
       await jobs.close();
+      access.close();
     },
   };
 }

@@ -6,6 +6,8 @@ import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { type Disk, type DiskState, diskProblem } from "./disk.ts";
+import type { Cluster } from "./store/cluster/port.ts";
+import { createSoleHub } from "./store/cluster/sole.ts";
 import type { BlockStore, Keeping } from "./store/log-port.ts";
 import type { StateStore } from "./store/port.ts";
 
@@ -41,14 +43,20 @@ export type RetentionWorld = {
   /** others that forget by age: they are told since when something of a server or source is kept */
   readonly followers: readonly ((since: (serverId: string) => number) => Promise<void>)[];
   readonly disk: Disk;
+  /** whether log lines are on that disk, so that deleting them makes room; left out: they are */
+  readonly linesOnDisk?: boolean;
+  /** of several hubs one deletes; left out: the hub is alone */
+  readonly cluster?: Pick<Cluster, "take">;
   readonly clock: Clock;
   readonly log: { info(message: string): void; warn(message: string): void };
 };
 
 /** Looks after what is kept from now on. @returns ends it; what is being deleted is finished by the store's end */
-export function startRetention(world: RetentionWorld): Cancel {
-  const { logs, events, disk, clock, log, limits } = world;
+export function startRetention(world: RetentionWorld): () => Promise<void> {
+  const { logs, events, disk, clock, log, limits, linesOnDisk = true, cluster = createSoleHub(world) } = world;
   let cancelPrune: Cancel | undefined;
+  // the turn of duty that goes on; one that is over may still be deleting
+  let duty: symbol | undefined;
   let cancelLook: Cancel | undefined;
   let stopped = false;
   let problem: DiskState["state"] = "enough";
@@ -81,18 +89,18 @@ export function startRetention(world: RetentionWorld): Cancel {
       if (text === null) log.info("there is enough free space for the hub's data again");
       else log.warn(text);
     }
-    if (state.state === "enough") return;
+    if (state.state === "enough" || !linesOnDisk) return;
     const lines = await makeRoom(state);
     if (lines > 0) log.warn(`deleted the oldest ${lines} log lines to keep space free`);
     else if (changed) log.warn("no log lines are left to delete for it: free space on the disk of the hub's data");
   }
 
-  function pruneAgain(): void {
+  function pruneAgain(mine: symbol): void {
     const done = prune().finally(() => {
-      if (!stopped) cancelPrune = clock.after(pruneEveryMs, pruneAgain);
+      if (duty === mine) cancelPrune = clock.after(pruneEveryMs, () => pruneAgain(mine));
     });
     keep(done, (error) => {
-      if (!stopped) log.warn(`retention failed, it is tried again: ${reasonOf(error)}`);
+      if (duty === mine) log.warn(`retention failed, it is tried again: ${reasonOf(error)}`);
     });
   }
 
@@ -108,12 +116,21 @@ export function startRetention(world: RetentionWorld): Cancel {
     });
   }
 
-  pruneAgain();
+  const stopPruning = cluster.take("retention", {
+    begin() {
+      duty = Symbol("retention");
+      pruneAgain(duty);
+    },
+    end() {
+      duty = undefined;
+      cancelPrune?.();
+    },
+  });
   lookAgain();
-  return () => {
+  return async () => {
     stopped = true;
-    cancelPrune?.();
     cancelLook?.();
+    await stopPruning();
   };
 }
 

@@ -1,16 +1,14 @@
 /**
- * Everything behind the routes: the databases, and what is kept in memory over them. A hub that serves opens it, and so
- * does the command line on the folder of a hub that does not run.
+ * Everything behind the routes: state and accounts, and what is kept in memory over them. A hub that serves opens it, and
+ * so does the command line for a hub that does not run.
  */
 import { chmodSync } from "node:fs";
 
-import type { Clock } from "#src/lib/clock.ts";
 import { makeFolder } from "#src/lib/files.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { z } from "#src/protocol/schema.ts";
 import { createAudit } from "./api/audit.ts";
 import { createAccounts } from "./auth/accounts.ts";
-import { openSecret } from "./auth/secret.ts";
 import { createToken, digestOf, matchesToken } from "./auth/token.ts";
 import { createTokens } from "./auth/tokens.ts";
 import { createVault } from "./auth/vault.ts";
@@ -18,25 +16,20 @@ import { createFleet } from "./fleet/fleet.ts";
 import { silencesIn } from "./fleet/turns.ts";
 import { createProjects } from "./projects/projects.ts";
 import type { HubSettings } from "./settings.ts";
-import { openAuthDatabase } from "./store/auth-database.ts";
-import { storageFault } from "./store/commits.ts";
+import { openStorage } from "./storage.ts";
+import type { HubWorld } from "./world.ts";
 import { lockFolder } from "./store/lock.ts";
-import { openStateStore } from "./store/state.ts";
-
-export type RoomsWorld = {
-  readonly clock: Clock;
-  readonly log: {
-    debug(message: string): void;
-    info(message: string): void;
-    warn(message: string): void;
-    error(message: string): void;
-  };
-};
 
 export type Rooms = Awaited<ReturnType<typeof openRooms>>;
 
+/** What agents report here reaches the other hubs within this time, in milliseconds. */
+export const shareWithinMs = 500;
+
+/** What a hub that shares its rooms' store with others adds, once it follows them. */
+export type Sharers = { isCurrent(): boolean; again(): void };
+
 /** Opens all of it. Rejects with a Fault that says why it can't; nothing is left open then. */
-export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorld) {
+export async function openRooms(settings: HubSettings, { clock, log }: HubWorld) {
   const { dataDir } = settings;
   const ends: (() => void | Promise<void>)[] = [takeFolder(dataDir)];
   const warn = (message: string) => log.warn(message);
@@ -46,13 +39,15 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
   }
 
   try {
-    const secret = openSecret(dataDir);
-    const state = await openStateStore(dataDir, clock, (message) => log.info(message));
-    ends.push(() => state.close());
+    let sharers: Sharers | undefined;
+    const surprised = () => sharers?.again();
+    const storage = await openStorage(settings, { clock, log }, ends, surprised);
+    const { secret, state, auth, cluster, postgres } = storage;
+    const shared = postgres === null ? {} : { shared: { shareWithinMs, hears: () => sharers?.isCurrent() ?? false } };
     const agentTokens = { create: () => createToken("agent"), matches: matchesToken };
     const sourceTokens = { create: () => createToken("source"), digestOf, matches: matchesToken };
     const silences = () => silencesIn(state);
-    const servers = createFleet({ store: state, tokens: agentTokens, clock, warn, silences });
+    const servers = createFleet({ store: state, tokens: agentTokens, clock, warn, silences, ...shared });
     const projects = createProjects({ store: state, tokens: sourceTokens, clock, warn });
     const tokens = createTokens({ store: state, clock, warn });
     for (const room of [projects, servers, tokens]) {
@@ -61,16 +56,15 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
     }
     const soleOrganization = () => accounts.soleOrganization();
     const audit = createAudit({ store: state, clock, warn, soleOrganization });
-    const database = await openAuthDatabase(dataDir, (message) => log.info(message));
-    ends.push(() => database.close());
     const accounts = await createAccounts({
-      database: { ...database, faultOf: storageFault },
+      database: auth,
       secret,
       secure: isSecure(settings),
       oidc: settings.oidc,
       devices: state,
       audit,
       onOrganization: (id) => projects.adopt(id),
+      changed: storage.tellPeople,
       clock,
       log,
     });
@@ -78,7 +72,24 @@ export async function openRooms(settings: HubSettings, { clock, log }: RoomsWorl
     // better-auth loads all of zod, which then has words of its own for every issue; ours are in protocol/issue.ts
     z.config({ localeError: undefined });
     const sshVault = await createVault(secret.derive("ssh"));
-    return { state, servers, projects, tokens, accounts, audit, soleOrganization, sshVault, close };
+    return {
+      state,
+      servers,
+      projects,
+      tokens,
+      accounts,
+      audit,
+      soleOrganization,
+      sshVault,
+      cluster,
+      /** null: no other hub is on this state */
+      postgres,
+      /** From now on what other hubs have changed is read again. */
+      share(by: Sharers) {
+        sharers = by;
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

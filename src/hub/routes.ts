@@ -22,6 +22,7 @@ import { organizationRoutes } from "./api/routes/organization.ts";
 import { projectRoutes } from "./api/routes/project.ts";
 import { prometheusRoutes } from "./api/routes/prometheus.ts";
 import { redactionRoutes } from "./api/routes/redaction.ts";
+import { type Probe, createReadiness, probeOf } from "./api/readiness.ts";
 import type { Route } from "./api/route.ts";
 import { createScopes } from "./api/routes/scope.ts";
 import { serverRoutes } from "./api/routes/server.ts";
@@ -51,6 +52,8 @@ export type RoutesWorld = {
   /** what is kept of projects that say nothing else */
   readonly hubRetention: { readonly days: number; readonly bytes: number };
   readonly redaction: RedactionOverview;
+  /** what the hub needs to be ready; its store of state alone unless told */
+  readonly probes?: readonly Probe[];
 };
 
 export function createRoutes({
@@ -66,6 +69,7 @@ export function createRoutes({
   disk,
   hubRetention,
   redaction,
+  probes,
 }: RoutesWorld): readonly Route[] {
   const { state: events, servers, projects, tokens, accounts, audit, soleOrganization } = rooms;
   const { identify } = accounts;
@@ -75,6 +79,11 @@ export function createRoutes({
   const throttle = createThrottle(clock);
   const now = () => clock.now();
   const { access, jobs } = provision;
+  const check = createReadiness({
+    probes: probes ?? [probeOf("the store", () => events.ready(), 0)],
+    notices: measures.notices,
+    clock,
+  });
   const routes: Route[] = [
     ...accountRoutes({ accounts, audit, throttle }),
     ...sessionRoutes({ accounts, audit, throttle }),
@@ -101,7 +110,7 @@ export function createRoutes({
     ...auditRoutes({ audit }),
     ...redactionRoutes(redaction),
     ...ingest,
-    ...healthRoutes({ events, version, disk: () => healthOf(disk) }),
+    ...healthRoutes({ version, check, disk: () => healthOf(disk) }),
     ...docsRoutes(() => routes, { version, url: publicUrl, cookie: accounts.cookieName }),
   ];
   return routes;

@@ -7,6 +7,8 @@ export type Batch = {
   readonly add: (id: string) => void;
   /** Forgets `id` again. */
   readonly drop: (id: string) => void;
+  /** Whether `id` waits to be handed on. */
+  readonly has: (id: string) => boolean;
   /** Hands on what is gathered, now. Never rejects. */
   readonly flush: () => Promise<void>;
 };
@@ -44,6 +46,7 @@ export function createBatch({ clock, withinMs, write, failed }: BatchTask): Batc
       cancel ??= clock.after(withinMs, () => keep(flush(), (error) => failed(error, 0)));
     },
     drop: (id) => void ids.delete(id),
+    has: (id) => ids.has(id),
     flush,
   };
 }

@@ -53,6 +53,8 @@ export type SeriesQuery = {
   readonly toS: number;
   /** which series, by key; all unless told */
   readonly wants?: (key: string) => boolean;
+  /** a key that is wanted begins with one of these: where series lie elsewhere, no others need to travel */
+  readonly prefixes?: readonly string[];
 };
 
 /** How long each tier is kept, in seconds. */

@@ -41,7 +41,7 @@ const errors = createErrors({
       for (const first of batches.keys()) if (first > position) yield arrivedAt(first);
     },
     head: () => head,
-    extentSince: () => ({ after: head, oldestMs: new Map() }),
+    extentSince: async () => ({ after: head, oldestMs: new Map() }),
   },
   events: createTestEvents(),
   makeAssembly: (onEvent) => ({

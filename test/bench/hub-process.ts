@@ -12,9 +12,17 @@ export type Measured = AsyncDisposable & {
   rssMiB(): { readonly now: number; readonly peak: number };
 };
 
-/** Starts `bun ...command`, which prints its target as one JSON line. */
-export async function startMeasured(command: readonly string[]): Promise<Measured> {
-  const child = Bun.spawn({ cmd: [process.execPath, ...command], stdout: "pipe", stderr: "inherit" });
+/** Starts `bun ...command`, which prints its target as one JSON line. `env` is added to this process's. */
+export async function startMeasured(
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Measured> {
+  const child = Bun.spawn({
+    cmd: [process.execPath, ...command],
+    stdout: "pipe",
+    stderr: "inherit",
+    env: { ...process.env, ...env },
+  });
   const first = await child.stdout.getReader().read();
   const status = (name: string) =>
     Math.round(
@@ -34,9 +42,13 @@ export async function startMeasured(command: readonly string[]): Promise<Measure
   };
 }
 
-/** The hub on `folder`; `options` are the runtime's. */
-export function startHubProcess(folder: string, options: readonly string[] = []): Promise<Measured> {
-  return startMeasured([...options, join(import.meta.dir, "../hub/kit/hub-process.ts"), folder]);
+/** The hub on `folder`; `options` are the runtime's, `env` is the hub's. */
+export function startHubProcess(
+  folder: string,
+  options: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Measured> {
+  return startMeasured([...options, join(import.meta.dir, "../hub/kit/hub-process.ts"), folder], env);
 }
 
 /** A bare server that does `work` with each request's body and answers 200. */

@@ -14,78 +14,12 @@ import { sampleOf } from "#src/hub/metrics/sample.ts";
 import type { SeriesStore } from "#src/hub/store/series/port.ts";
 import { openSeriesStore } from "#src/hub/store/series/series.ts";
 import type { Clock } from "#src/lib/clock.ts";
-import type { Heartbeat } from "#src/protocol/heartbeat.ts";
 import { median, rounded } from "./process.ts";
-import { heartbeat } from "../hub/metrics/heartbeat.ts";
+import { beatAt, stepS } from "./series-beats.ts";
 
 const days = Number(process.argv[2] ?? 365);
 const daySeconds = 86_400;
 const retention = { raw: 7 * daySeconds, minutes: 90 * daySeconds, hours: 400 * daySeconds };
-const stepS = 30;
-
-let seed = 1;
-function random(): number {
-  seed = (Math.imul(seed, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-  return seed / 0x7fff_ffff;
-}
-/** Of a normal distribution (Box and Muller). */
-function normal(): number {
-  return Math.sqrt(-2 * Math.log(random() + 1e-9)) * Math.cos(2 * Math.PI * random());
-}
-
-const busy = [8, 2, 0.5, 0.05, 0];
-const drifts = busy.map((_, i) => ({
-  script: 1e8 * (i + 1),
-  container: 2e8 * (i + 1),
-  rx: 0,
-  tx: 0,
-  read: 0,
-  written: 0,
-}));
-let [used, disk, load] = [4e9, 1e11, 1];
-
-/** The heartbeat of a moment. */
-function beatAt(atS: number): Heartbeat {
-  const day = 1 + 0.8 * Math.sin((atS / daySeconds) * 2 * Math.PI);
-  const spread = () => Math.exp(0.4 * normal());
-  used = Math.max(1e9, used + normal() * 2e6);
-  disk += random() * 2e4;
-  load = Math.max(0, 0.9 * load + 0.1 * day + 0.1 * normal());
-  const percent = (mean: number) => Math.max(0, mean * day * (1 + 0.4 * normal()));
-  const [script, container] = [heartbeat.scripts[0], heartbeat.containers[0]];
-  return {
-    ...heartbeat,
-    system: {
-      cpu: { usage: Math.min(100, percent(12) + (random() < 0.02 ? 40 * random() : 0)), cores: 4 },
-      memory: { total: 16e9, used, available: 16e9 - used, usage: 0 },
-      disk: { path: "/", total: 5e11, used: disk, usage: 0 },
-      network: { rxBytes: 0, txBytes: 0, rxRate: 2e5 * day * spread(), txRate: 9e5 * day * spread() },
-      load: [load, load * 0.9, load * 0.8],
-      uptime: atS,
-    },
-    scripts: busy.flatMap((mean, i) => {
-      const own = drifts[i];
-      if (own === undefined || script === undefined) return [];
-      if (mean > 0.1) own.script = Math.max(1e6, own.script + normal() * 3e5);
-      return [{ ...script, name: `script-${i}`, state: "running" as const, cpu: percent(mean), memory: own.script }];
-    }),
-    containers: busy.flatMap((mean, i) => {
-      const own = drifts[i];
-      if (own === undefined || container === undefined) return [];
-      if (mean > 0.1) own.container = Math.max(1e6, own.container + normal() * 3e5);
-      own.rx += Math.floor(mean * 1e6 * day * spread());
-      own.tx += Math.floor(mean * 2e6 * day * spread());
-      own.read += random() < 0.1 ? Math.floor(mean * 1e5 * random()) : 0;
-      own.written += random() < 0.5 ? 4096 * Math.floor(4 * mean * random()) : 0;
-      const network = { rxBytes: own.rx, txBytes: own.tx };
-      const blockIo = { readBytes: own.read, writtenBytes: own.written };
-      const usage = own.container;
-      return [
-        { ...container, source: `container-${i}`, cpu: percent(mean), memory: { usage, limit: 1e9 }, network, blockIo },
-      ];
-    }),
-  };
-}
 
 /** Heartbeats of so many servers for so long: what one costs in all, with its share of the journal, blocks and averages. */
 function measureFleet(store: SeriesStore): void {
@@ -171,7 +105,7 @@ try {
   database.run("PRAGMA wal_checkpoint(TRUNCATE)");
   report({ name: "size", days, series, fileMB: rounded(statSync(file).size / 1e6), tiers });
   measureFleet(store);
-  const charts = createCharts({ read: (origin, query) => store.read(origin, query), retention, now: () => nowMs });
+  const charts = createCharts({ ...store, retention, now: () => nowMs });
   for (const [name, seconds] of [
     ["hour", 3600],
     ["day", daySeconds],
@@ -181,15 +115,16 @@ try {
   ] as const) {
     for (const wanted of ["host.*", undefined]) {
       const from = new Date(endMs - seconds * 1000).toISOString();
-      const times = Array.from({ length: 9 }, () => {
+      const times: number[] = [];
+      for (let i = 0; i < 9; i++) {
         const started = cpuMs();
-        charts.chart("server", { from, to, ...(wanted !== undefined && { series: wanted }) });
-        return cpuMs() - started;
-      });
+        await charts.chart("server", { from, to, ...(wanted !== undefined && { series: wanted }) });
+        times.push(cpuMs() - started);
+      }
       report({ name: `chart of a ${name}`, series: wanted ?? "all", cpuMilliseconds: rounded(median(times)) });
     }
   }
-  store.close();
+  await store.close();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

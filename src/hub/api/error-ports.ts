@@ -49,8 +49,13 @@ export type ErrorGroups = {
     before: number | null,
     limit: number,
   ): SamplesPage | undefined;
-  /** Durable when it returns. Throws a Fault. */
-  decide(projects: readonly string[], fingerprint: string, decision: ErrorDecision, by: string): ErrorGroup | undefined;
+  /** Durable when it resolves. Rejects with a Fault. */
+  decide(
+    projects: readonly string[],
+    fingerprint: string,
+    decision: ErrorDecision,
+    by: string,
+  ): Promise<ErrorGroup | undefined>;
   /** Of crashes among the events, by id: the fingerprint of the error that led to each. */
   fingerprintsOf(events: readonly string[]): ReadonlyMap<string, string>;
   onChange(listener: (told: GroupTold) => void): Cancel;

@@ -26,9 +26,8 @@ export type Visible = ReadonlySet<string> | null;
 export type Origin = { readonly serverId: string; readonly batchId: string | null };
 
 export type Logs = {
-  append(batch: EntryBatch & Origin): Promise<Appended>;
-  /** The highest number stored of a server or source; -1: none. */
-  lastSeq(serverId: string): number;
+  /** `numberFrom`: the store numbers the entries, from there on and above all that the origin has. */
+  append(batch: EntryBatch & Origin & { readonly numberFrom?: number }): Promise<Appended>;
   readonly waiting: () => number;
 };
 
@@ -46,10 +45,13 @@ export type Events = {
     readonly limit: number;
     readonly before: string | null;
   }): Promise<EventsPage>;
-  eventsAfter(position: number, limit: number): readonly StoredEvent[];
+  eventsAfter(position: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** As far as this hub has heard. */
   eventsHead(): number;
+  /** Asks the database. */
+  refreshEvents(): Promise<number>;
   onEvent(listener: () => void): Cancel;
-  ready(): boolean;
+  ready(): Promise<boolean>;
 };
 
 /** A server as the fleet knows it. */

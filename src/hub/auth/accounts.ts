@@ -2,6 +2,8 @@
  * The door of sign-in: people, their organizations, and how they come in. better-auth does the work behind it, and
  * nothing of it can be reached but what stands here.
  */
+import { randomBytes } from "node:crypto";
+
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import type { Role } from "#src/protocol/access.ts";
@@ -42,6 +44,8 @@ export type AccountsWorld = EngineWorld & {
   readonly audit: AuditTrail;
   /** told of every new organization before anybody can sign in to it; again after a crash in between */
   readonly onOrganization: (organizationId: string) => Promise<void>;
+  /** told of whatever has changed of people, sessions and organizations ("" is any), for other hubs to `refresh` */
+  readonly changed?: (organizationId: string) => void;
 };
 
 /** An owner as the hub's command line is told of it. */
@@ -59,14 +63,15 @@ export type Accounts = Awaited<ReturnType<typeof createAccounts>>;
  * @throws {Fault} `failed`
  */
 export async function createAccounts(world: AccountsWorld) {
-  const { clock, secret, devices: deviceRecords, audit, log } = world;
+  const { clock, secret, database, devices: deviceRecords, audit, log, changed = () => undefined } = world;
+  const exclusively = database.shared?.exclusively ?? (<T>(work: () => Promise<T>) => work());
   // links that are made before the hub listens would lead nowhere; there are none
   let address = "http://localhost";
   const origin = () => address;
   const engine = await openEngine(world);
   const { api, context } = engine;
   const records = createRecords(context.adapter);
-  const sessions = createSessions(engine, records, clock);
+  const sessions = createSessions(engine, records, clock, () => changed(""));
   const people = createPeople(engine, records);
   const attempts = createAttempts(engine, records, sessions, clock);
   const members = createMembers(engine, records);
@@ -79,14 +84,21 @@ export async function createAccounts(world: AccountsWorld) {
       : createOidc({ settings: world.oidc, engine, records, sessions, invitations, origin, change, clock, log });
   // who belongs to what is read and then written: never by two at once
   const changes = createQueue();
-  const founding = await openFounding({ records, people, onOrganization: world.onOrganization });
+  const { onOrganization } = world;
+  const founding = await exclusively(() => openFounding({ records, people, onOrganization, createToken }));
   let cancelTidying: Cancel | undefined;
   tidy();
+
+  /** New at each start; people may open the link on any of several hubs, so those have one that their secret makes. */
+  function createToken(): string {
+    const bytes = database.shared === undefined ? randomBytes(32) : Buffer.from(secret.derive("setup link"));
+    return bytes.toString("base64url");
+  }
 
   function change<T>(work: () => Promise<T>): Promise<T> {
     return changes.run(async () => {
       try {
-        return await work();
+        return await exclusively(work);
       } finally {
         sessions.forget();
       }
@@ -178,6 +190,7 @@ export async function createAccounts(world: AccountsWorld) {
     organization: (caller: SignedInPerson) => members.organization(caller),
     async renameOrganization(caller: SignedInPerson, name: string) {
       await records.renameOrganization(caller.organizationId, name);
+      changed(caller.organizationId);
       return await members.organization(caller);
     },
     invite: (caller: SignedInPerson, email: string, role: Role) =>
@@ -246,6 +259,12 @@ export async function createAccounts(world: AccountsWorld) {
       }),
     /** Organizations of the hub, oldest first. */
     organizations: async () => (await records.organizations()).map(({ id, name }) => ({ id, name })),
+
+    /** Reads again what is remembered, because another hub has changed it. */
+    async refresh(): Promise<void> {
+      sessions.refresh();
+      await founding.refresh();
+    },
 
     /** Writes nothing any more. The database is closed by who opened it. */
     async close(): Promise<void> {

@@ -24,9 +24,9 @@ export type Attempt =
 
 export type Attempts = ReturnType<typeof createAttempts>;
 
-export function createAttempts(engine: Engine, records: Records, sessions: Sessions, clock: Pick<Clock, "monotonic">) {
+export function createAttempts(engine: Engine, records: Records, sessions: Sessions, clock: Pick<Clock, "now">) {
   const { api, context } = engine;
-  const used = createUsedCodes(clock);
+  const used = createUsedCodes(context.adapter, clock);
   const cookies = createCookieReader(context.secret);
   const challengeCookie = context.createAuthCookie("two_factor").name;
 
@@ -100,7 +100,8 @@ export function createAttempts(engine: Engine, records: Records, sessions: Sessi
         return refused(fault.oneLine, about, fault.code === "limited" ? lockSeconds : undefined);
       }
       const attempt = await arrived(set);
-      if (attempt.state !== "signed-in" || !isTotp(code) || used.take(attempt.person.id, code)) return attempt;
+      if (attempt.state !== "signed-in" || !isTotp(code)) return attempt;
+      if (await used.take(attempt.person.id, code)) return attempt;
       await context.internalAdapter.deleteSession(sessions.tokenIn(set) ?? "");
       return refused("this code was used already. Wait for the next one and start again with the password", about);
     },
@@ -118,7 +119,7 @@ export function createAttempts(engine: Engine, records: Records, sessions: Sessi
         const call = { body: { code }, headers: engineHeaders(from), returnHeaders: true as const };
         return (await api.verifyTOTP(call)).headers.getSetCookie();
       });
-      used.take(caller.id, code);
+      await used.take(caller.id, code);
       sessions.forget();
       return set;
     },

@@ -118,11 +118,17 @@ export async function openEngine({ database, secret, secure, log }: EngineWorld)
     plugins: [...plugins],
   } satisfies BetterAuthOptions;
   try {
-    const stored = { ...options, database: { db: database.db, type: database.type, transaction: true } };
-    const tables = await getMigrations(stored as BetterAuthOptions);
-    if (tables.toBeCreated.length + tables.toBeAdded.length > 0) database.backUp?.(version);
-    await tables.runMigrations();
-    const adapter = sealTwoFactor(tellFailures(await getAdapter(stored as BetterAuthOptions), database.faultOf), vault);
+    const { type, schemaName, shared } = database;
+    const place = { type, transaction: true, ...(schemaName === undefined ? {} : { schemaName }) };
+    const storedIn = (db: unknown) => ({ ...options, database: { db, ...place } }) as BetterAuthOptions;
+    const migrate = async (db: unknown) => {
+      const tables = await getMigrations(storedIn(db));
+      if (tables.toBeCreated.length + tables.toBeAdded.length > 0) database.backUp?.(version);
+      await tables.runMigrations();
+    };
+    await (shared === undefined ? migrate(database.db) : shared.migrate(migrate));
+    const stored = await getAdapter(storedIn(database.db));
+    const adapter = sealTwoFactor(tellFailures(stored, database.faultOf), vault);
     const databaseHooks = {
       session: { create: { before: (session: NewSession) => inOrganization(adapter, session) } },
     };
@@ -132,7 +138,10 @@ export async function openEngine({ database, secret, secure, log }: EngineWorld)
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new Fault("failed", `sign-in can't be opened: ${reasonOf(error)}`, {
-      hint: "Check auth.db in the hub's data folder, or restore a backup",
+      hint:
+        database.shared === undefined
+          ? "Check auth.db in the hub's data folder, or restore a backup"
+          : "See the log of the database",
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 /** How a hub gets its first owner and its organizations: once, by the setup link, or by its own command line. */
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 
 import { Fault } from "#src/protocol/fault.ts";
 import type { MadeOwner, NewOwner, People } from "./people.ts";
@@ -12,10 +12,12 @@ export type FoundingWorld = {
   readonly records: Records;
   readonly people: People;
   readonly onOrganization: (organizationId: string) => Promise<void>;
+  /** a token for the setup link, the same for all hubs of a database */
+  readonly createToken: () => string;
 };
 
 export type Founding = {
-  /** The token of the setup link, new at each start; null: there is an owner. */
+  /** The token of the setup link; null: there is an owner. */
   setupToken(): string | null;
   /** Id of the hub's organization if there is exactly one. */
   soleOrganization(): string | null;
@@ -23,11 +25,14 @@ export type Founding = {
   found(owner: NewOwner & { readonly token: string }): Promise<void>;
   /** Fault `conflict`: the address has an account. */
   addOwner(owner: NewOwner): Promise<MadeOwner>;
+  /** Looks again, because another hub may have changed it. */
+  refresh(): Promise<void>;
 };
 
 /** Looks whether there is an owner, and tells of organizations that a crash kept the hub from being told of. */
-export async function openFounding({ records, people, onOrganization }: FoundingWorld): Promise<Founding> {
-  let token = (await records.anyOwner()) ? null : randomBytes(32).toString("base64url");
+export async function openFounding(world: FoundingWorld): Promise<Founding> {
+  const { records, people, onOrganization } = world;
+  let token = (await records.anyOwner()) ? null : world.createToken();
   let organizations: readonly OrganizationRow[] = [];
   await welcome();
 
@@ -47,17 +52,25 @@ export async function openFounding({ records, people, onOrganization }: Founding
     return made;
   }
 
+  async function refresh(): Promise<void> {
+    if (token !== null && (await records.anyOwner())) token = null;
+    organizations = await records.organizations();
+  }
+
   return {
+    refresh,
     setupToken: () => token,
     soleOrganization: () => (organizations.length === 1 ? (organizations[0]?.id ?? null) : null),
     addOwner,
     async found(owner) {
+      // another hub may have made one a moment ago
+      await refresh();
       if (token === null) {
         throw new Fault("conflict", "this hub has an owner already", { hint: "Sign in, or ask for an invitation" });
       }
       if (!same(owner.token, token)) {
         throw new Fault("denied", "the setup link is not good any more", {
-          hint: "The hub prints a new one each time it starts; see its log",
+          hint: "The hub prints the one that is good each time it starts; see its log",
         });
       }
       await addOwner(owner);

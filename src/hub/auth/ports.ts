@@ -6,11 +6,20 @@ import type { Fault } from "#src/protocol/fault.ts";
 /** Where better-auth keeps its tables: a Kysely query builder, opaque to everybody but the store. */
 export type AuthDatabase = {
   readonly db: unknown;
-  readonly type: "sqlite";
+  readonly type: "sqlite" | "postgres";
+  /** the schema that its tables are in; undefined: the usual one */
+  readonly schemaName?: string;
   /** copies it before its tables are changed for a version; throws a Fault when there is no room for that */
   readonly backUp?: (version: string) => void;
   /** what a failure of the database means */
   readonly faultOf: (error: unknown) => Fault;
+  /** when other hubs may be on the same database */
+  readonly shared?: {
+    /** brings its tables up to date in one transaction, while no other hub does */
+    readonly migrate: (work: (db: unknown) => Promise<void>) => Promise<void>;
+    /** runs what reads and then writes, while no other hub does */
+    readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+  };
 };
 
 /** Sign-in with an OpenID Connect provider. */

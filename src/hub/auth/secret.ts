@@ -16,13 +16,18 @@ export type HubSecret = {
   derive(purpose: string): Uint8Array<ArrayBuffer>;
 };
 
+/** Group and others may do nothing with it … */
+const ownersOnly = 0o077;
+/** … but a group may read one that is brought to several hubs: that is how orchestrators hand secrets to a user. */
+const groupReads = 0o037;
+
 /**
- * Reads `secret` in the data folder, or makes it (mode 0600) where there is none.
+ * Reads `file`, or `secret` in the data folder when that is null, or makes it (mode 0600) where there is none.
  * @throws {Fault} `failed`: others may read it, or it is damaged or unreadable
  */
-export function openSecret(dataDir: string): HubSecret {
-  const path = join(dataDir, "secret");
-  const text = read(path) ?? make(path);
+export function openSecret(dataDir: string, file: string | null = null): HubSecret {
+  const path = file ?? join(dataDir, "secret");
+  const text = read(path, file === null ? ownersOnly : groupReads) ?? make(path);
   if (!/^[0-9a-f]{64}\n?$/.test(text)) {
     throw new Fault("failed", `${path} is not the hub's secret: it must be 64 hexadecimal digits`, {
       hint: "Restore it from a backup; without it nobody's second factor works",
@@ -34,10 +39,24 @@ export function openSecret(dataDir: string): HubSecret {
   };
 }
 
-function read(path: string): string | undefined {
+/**
+ * Makes sure that all hubs of a database have the same secret: another one could open nothing that they have sealed, and
+ * its sessions would be none of theirs. What is compared tells nothing of the secret.
+ * @param agree notes what is to be alike for all hubs, unless it is noted already, and gives what is noted
+ * @throws {Fault} `failed`: it is another one
+ */
+export async function agreeOnSecret(secret: HubSecret, agree: (value: string) => Promise<string>): Promise<void> {
+  const fingerprint = Buffer.from(secret.derive("fingerprint")).toString("hex");
+  if ((await agree(fingerprint)) === fingerprint) return;
+  throw new Fault("failed", "this hub's secret is not the one that the hubs of its database have", {
+    hint: "Copy the file `secret` from the data folder of a hub that works to this one's (chmod 600), or name one file with secretFile for all hubs",
+  });
+}
+
+function read(path: string, refused: number): string | undefined {
   try {
     const { mode } = statSync(path);
-    if ((mode & 0o077) !== 0) {
+    if ((mode & refused) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, "0");
       throw new Fault("failed", `the hub's secret ${path} may be read by others (mode ${shown})`, {
         hint: `chmod 600 ${path}`,

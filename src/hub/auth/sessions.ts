@@ -8,7 +8,7 @@ import { bearerHeaders, engineHeaders } from "./headers.ts";
 import type { Cookies, From, Named, SignedInPerson } from "./ports.ts";
 import type { MemberRow, Records, SessionRow, UserRow } from "./records.ts";
 
-/** A change made by another process shows after this long at most. */
+/** A change made by another hub that did not reach us shows after this long at most. */
 const rememberMs = 2000;
 /** About 500 bytes each. */
 const maxRemembered = 2000;
@@ -17,7 +17,13 @@ type Known = { readonly person: SignedInPerson | null; readonly until: number };
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-export function createSessions(engine: Engine, records: Records, clock: Pick<Clock, "monotonic">) {
+/** @param changed is told of what other hubs must forget, too */
+export function createSessions(
+  engine: Engine,
+  records: Records,
+  clock: Pick<Clock, "monotonic">,
+  changed: () => void = () => undefined,
+) {
   const { api, context } = engine;
   const remembered = new Map<string, Known>();
   // what was being read when everything was forgotten must not be remembered after it
@@ -25,10 +31,16 @@ export function createSessions(engine: Engine, records: Records, clock: Pick<Clo
   const cookieName = context.authCookies.sessionToken.name;
   const { readSigned, unsign } = createCookieReader(context.secret);
 
-  /** Forgets what is remembered of sessions; whatever changes people, roles or sessions calls it. */
-  function forget(): void {
+  /** Forgets what is remembered of sessions, because another hub has changed it. */
+  function refresh(): void {
     generation++;
     remembered.clear();
+  }
+
+  /** Forgets it here and on other hubs; whatever changes people, roles or sessions calls it. */
+  function forget(): void {
+    refresh();
+    changed();
   }
 
   /** The session's token in a request, if it is ours: the cookie is signed, a bearer token is the token itself. */
@@ -81,6 +93,7 @@ export function createSessions(engine: Engine, records: Records, clock: Pick<Clo
 
   return {
     forget,
+    refresh,
     identify,
     tokenOf,
     read,

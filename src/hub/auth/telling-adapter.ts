@@ -13,10 +13,12 @@ import type { AuthDatabase } from "./ports.ts";
  */
 const undoneAlready = /no transaction is active/;
 
+const ofDatabase = /^(?:SQLITE_|ERR_POSTGRES_)/;
+
 /** `inner`, with what its database throws made into Faults by `faultOf`; what others throw stays as it is. */
 export function tellFailures(inner: DBAdapter, faultOf: AuthDatabase["faultOf"]): DBAdapter {
   function failure(error: unknown): unknown {
-    if (errnoOf(error)?.startsWith("SQLITE_") !== true) return error;
+    if (!ofDatabase.test(errnoOf(error) ?? "")) return error;
     if (!undoneAlready.test(reasonOf(error))) return faultOf(error);
     return new Fault("unavailable", "can't write to the store: the transaction was undone", {
       hint: "Free some space on the disk of the hub's data folder",

@@ -1,6 +1,7 @@
 /** API keys and enrolment tokens, all in memory, found by their digests. */
 import type { Clock } from "#src/lib/clock.ts";
 import { createBatch } from "#src/lib/batch.ts";
+import { createRereading } from "#src/lib/rereading.ts";
 import type { Scope } from "#src/protocol/access.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { createToken, digestKey, digestOf, matchesToken } from "./token.ts";
@@ -35,9 +36,14 @@ export type TokenRecord = TokenView & { readonly digest: Uint8Array };
 type StoredToken = Omit<TokenRecord, "scopes"> & { readonly scopes: readonly string[] };
 
 export type TokensStore = {
-  tokens(): Promise<readonly StoredToken[]>;
+  /** Left out: all. */
+  tokens(ids?: readonly string[]): Promise<readonly StoredToken[]>;
   putToken(record: TokenRecord): Promise<void>;
   deleteToken(id: string): Promise<void>;
+  /** Takes one use of an enrolment token. @returns the uses so far, of all hubs; null: none was left, or it is gone */
+  spendToken(id: string): Promise<number | null>;
+  /** Gives back what `spendToken` took. @returns the uses so far; null: it is gone */
+  refundToken(id: string): Promise<number | null>;
   putUses(uses: readonly { readonly id: string; readonly kind: "token"; readonly atMs: number }[]): Promise<void>;
 };
 
@@ -49,6 +55,8 @@ export type Tokens = {
   open(): Promise<void>;
   /** Writes what is not yet written. */
   close(): Promise<void>;
+  /** Reads tokens again that another hub has changed; null: all. Rejects when they can't be read now. */
+  refresh(ids: readonly string[] | null): Promise<void>;
   /** Newest first. */
   keys(organizationId: string): readonly TokenView[];
   /** Newest first, used up and expired ones too. */
@@ -108,6 +116,23 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
     failed: (error) => warn(`when tokens were last used is not on disk yet: ${reasonOf(error)}`),
   });
 
+  const rereading = createRereading<StoredToken>({
+    clock,
+    read: async (ids) => new Map((await store.tokens(ids ?? undefined)).map((one) => [one.id, one])),
+    known: () => entries.keys(),
+    take(id, row) {
+      const entry = entries.get(id);
+      if (row === undefined) {
+        if (entry !== undefined) drop(entry);
+      } else if (entry === undefined) add({ ...row, scopes: row.scopes as readonly Scope[] });
+      else {
+        entry.uses = row.uses;
+        // each hub has its own uses in memory until they are written
+        entry.lastUsedAtMs = Math.max(entry.lastUsedAtMs ?? 0, row.lastUsedAtMs ?? 0) || null;
+      }
+    },
+  });
+
   function add(entry: Entry): void {
     entries.set(entry.id, entry);
     byDigest.set(digestKey(entry.digest), entry);
@@ -126,18 +151,32 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
     const { token, digest, hint } = createToken(kind);
     const entry: Entry = { ...given, id: crypto.randomUUID(), kind, hint, digest };
     add(entry);
-    try {
-      await store.putToken({ ...entry });
-    } catch (error) {
-      drop(entry);
-      throw error;
-    }
+    await rereading.write([entry.id], async () => {
+      try {
+        await store.putToken({ ...entry });
+      } catch (error) {
+        drop(entry);
+        throw error;
+      }
+    });
     return { view: entry, token };
   }
 
   function find(token: string): Entry | undefined {
     const entry = byDigest.get(digestKey(digestOf(token)));
     return entry !== undefined && matchesToken(token, entry.digest) ? entry : undefined;
+  }
+
+  /** False: there was nothing to take or to give back to, as far as all hubs know. */
+  async function count(entry: Entry, by: TokensStore["spendToken"]): Promise<boolean> {
+    const { id } = entry;
+    const uses = await rereading.write([id], async () => {
+      const counted = await by(id);
+      if (counted !== null) entry.uses = counted;
+      return counted;
+    });
+    if (uses === null) await rereading.refresh([id]);
+    return uses !== null;
   }
 
   const isOver = ({ expiresAtMs }: Entry) => expiresAtMs !== null && expiresAtMs <= clock.now();
@@ -149,7 +188,11 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
     async open() {
       for (const record of await store.tokens()) add({ ...record, scopes: record.scopes as readonly Scope[] });
     },
-    close: used.flush,
+    async close() {
+      await used.flush();
+      rereading.close();
+    },
+    refresh: rereading.refresh,
     keys: (organizationId) => select((one) => one.kind === "key" && one.organizationId === organizationId),
     enrolments: (projectId) => select((one) => one.kind === "enrolment" && one.projectId === projectId),
     createKey: ({ organizationId, name, scopes, createdBy, expiresAtMs }) =>
@@ -178,13 +221,15 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
       const entry = entries.get(id);
       if (entry === undefined || entry.organizationId !== organizationId) return undefined;
       drop(entry);
-      try {
-        await store.deleteToken(id);
-      } catch (error) {
-        // it would be alive again after a restart: then better now, and said
-        add(entry);
-        throw error;
-      }
+      await rereading.write([id], async () => {
+        try {
+          await store.deleteToken(id);
+        } catch (error) {
+          // it would be alive again after a restart: then better now, and said
+          add(entry);
+          throw error;
+        }
+      });
       return entry;
     },
     madeBy: (organizationId, email) =>
@@ -207,26 +252,13 @@ export function createTokens({ store, clock, warn }: TokensWorld): Tokens {
       const entry = entries.get(id);
       if (entry === undefined || entry.kind !== "enrolment") return false;
       if (entry.maxUses !== null && entry.uses >= entry.maxUses) return false;
-      entry.uses++;
-      try {
-        await store.putToken({ ...entry });
-      } catch (error) {
-        entry.uses--;
-        throw error;
-      }
-      return true;
+      // counted by the store, where other hubs take uses of the same token
+      return await count(entry, (token) => store.spendToken(token));
     },
     async refund(id) {
       const entry = entries.get(id);
       // revoked in the meantime: there is nothing to give back to
-      if (entry === undefined || entry.uses === 0) return;
-      entry.uses--;
-      try {
-        await store.putToken({ ...entry });
-      } catch (error) {
-        entry.uses++;
-        throw error;
-      }
+      if (entry !== undefined) await count(entry, (token) => store.refundToken(token));
     },
   };
 }

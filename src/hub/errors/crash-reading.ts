@@ -1,11 +1,14 @@
 /** Reads crashes among what agents tell, and joins them to the errors that led to them. */
 import type { Cancel, Clock } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import { type Crashes, type Join, createCrashes } from "./crash.ts";
 import type { EventLog } from "./port.ts";
 
 /** Events of agents that are looked at in one go. */
 const eventsAtOnce = 500;
+/** After a failure, unless another event comes first. */
+const againAfterMs = 2000;
 
 export type CrashReadingWorld = {
   readonly events: EventLog;
@@ -28,29 +31,48 @@ export type CrashReading = Pick<Crashes, "error"> & {
 export function createCrashReading(world: CrashReadingWorld, after: number | undefined): CrashReading {
   const { events, clock, wanted, warn } = world;
   const crashes = createCrashes();
-  // a store that was brought back from a backup may end before what was read of the old one
-  let position = Math.min(after ?? events.eventsHead(), events.eventsHead());
+  let position = after ?? events.eventsHead();
+  let placed = after === undefined;
   let cancelEvents: Cancel | undefined;
   let cancelAgain: Cancel | undefined;
+  let cancelRetry: Cancel | undefined;
   let running = false;
+  let reading = false;
+  // there may be more than what is being read
+  let more = false;
 
   function onEvents(): void {
-    if (!running) return;
-    try {
-      read();
-    } catch (error) {
-      warn(`can't read events, it is tried again with the next one: ${reasonOf(error)}`);
-    }
+    more = true;
+    if (!running || reading) return;
+    reading = true;
+    cancelRetry?.();
+    keep(read(), (error) => {
+      warn(`can't read events, it is tried again soon: ${reasonOf(error)}`);
+      if (running) cancelRetry = clock.after(againAfterMs, onEvents);
+    });
   }
 
-  function read(): void {
-    const fresh = events.eventsAfter(position, eventsAtOnce);
-    for (const stored of fresh) {
-      crashes.event(stored, clock.monotonic());
-      position = Number(stored.id);
+  const hasMore = () => more && running;
+
+  async function read(): Promise<void> {
+    try {
+      while (hasMore()) {
+        more = false;
+        // a store that was brought back from a backup may end before what was read of the old one
+        if (!placed) position = Math.min(position, await events.refreshEvents());
+        placed = true;
+        const fresh = await events.eventsAfter(position, eventsAtOnce);
+        if (!running) return;
+        for (const stored of fresh) {
+          crashes.event(stored, clock.monotonic());
+          position = Number(stored.id);
+        }
+        if (fresh.length === eventsAtOnce) more = true;
+        if (fresh.length > 0) wanted();
+      }
+    } finally {
+      reading = false;
     }
-    if (fresh.length === eventsAtOnce) clock.after(0, onEvents);
-    if (fresh.length > 0) wanted();
   }
 
   function askAgain(nowMs: number): void {
@@ -73,6 +95,7 @@ export function createCrashReading(world: CrashReadingWorld, after: number | und
       running = false;
       cancelEvents?.();
       cancelAgain?.();
+      cancelRetry?.();
     },
     joined() {
       const nowMs = clock.monotonic();

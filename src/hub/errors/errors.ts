@@ -62,6 +62,10 @@ export type Errors = Reads & {
   start(): void;
   /** Writes what waits. Works after half a start, and twice. */
   stop(): void;
+  /** Ends without writing anything: somebody else goes on from what is written. */
+  abandon(): void;
+  /** Writes what waits, unless that has just been done, and opens groups again whose time has come. Any reading does it. */
+  settle(): void;
   /** Durable when it returns. Throws a Fault `not-found`, `conflict`, `invalid` or `unavailable`. */
   decide(projects: readonly string[], fingerprint: string, decision: ErrorDecision, by: string): ErrorGroup | undefined;
   onChange(listener: (told: Told) => void): Cancel;
@@ -230,6 +234,15 @@ export function createErrors(world: ErrorsWorld): Errors {
       running = false;
       cancelWrite?.();
     },
+    abandon() {
+      if (!running) return;
+      running = false;
+      regrouping?.abort(new Fault("unavailable", "another hub groups errors now"));
+      reading.stop();
+      crashes.stop();
+      cancelWrite?.();
+    },
+    settle,
     ...reads.door,
     decide(projects, fingerprint, decision, by) {
       if (tally.waiting() && !write()) {

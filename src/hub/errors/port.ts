@@ -27,7 +27,7 @@ export type ArrivalLog = {
   /** The position of the newest entry; 0: there is none. */
   head(): number;
   /** What there is of a time and later. */
-  readonly extentSince: (fromMs: number) => LogExtent;
+  readonly extentSince: (fromMs: number) => Promise<LogExtent>;
 };
 
 /** Where stored entries of a time and later lie. */
@@ -54,8 +54,11 @@ export type MakeAssembly = (onEvent: (event: ErrorEvent) => void) => Assembly;
 
 /** Events of agents in the order of arrival. */
 export type EventLog = {
-  eventsAfter(position: number, limit: number): readonly StoredEvent[];
+  eventsAfter(position: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** As far as this hub has heard. */
   eventsHead(): number;
+  /** Asks the database. */
+  refreshEvents(): Promise<number>;
   onEvent(listener: () => void): Cancel;
 };
 
@@ -88,6 +91,23 @@ export type ErrorStore = {
   samplePlaces(): ReadonlyMap<number, number>;
   map(): GroupMap;
   takeOver(plan: RegroupPlan): void;
+};
+
+/** The store of several hubs, one of which at a time may change it. See its own port. */
+export type SharedStore = {
+  /** This hub's copy. What changes something throws a Fault `unavailable` while this hub has no turn. */
+  readonly store: ErrorStore;
+  begin(turn: {
+    /** A reply right after something was done to the store is given if, and only if, that is done. */
+    readonly asked: (body: string, reply: (answer: string) => void, onProgress: (progress: string) => void) => void;
+    readonly onOver: () => void;
+  }): Promise<void>;
+  end(): Promise<void>;
+  settled(): Promise<void>;
+  tell(told: unknown): void;
+  onTold(listener: (told: readonly unknown[] | null) => void): Cancel;
+  ask(body: string, onProgress?: (progress: string) => void): Promise<string>;
+  close(): Promise<void>;
 };
 
 /** A store for groups that are made anew, in a file of its own. */

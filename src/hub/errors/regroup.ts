@@ -60,7 +60,8 @@ export async function regroup(world: RegroupWorld, sinceMs: number, signal: Abor
   signal.throwIfAborted();
   const { log, store, staging, owners } = world;
   const firstHour = Math.ceil(sinceMs / hourMs);
-  const { after, oldestMs } = log.extentSince(firstHour * hourMs);
+  const { after, oldestMs } = await log.extentSince(firstHour * hourMs);
+  signal.throwIfAborted();
   const ofLines = log.head() - after;
   const tally = createTally(staging.store, createTemplates());
   const places = store.samplePlaces();

@@ -3,68 +3,68 @@
  * identity are durable before they are answered, and undone when they can't be made so; heartbeats are written
  * together, once in a while, because the next one replaces them anyway.
  */
-import { createBatch } from "#src/lib/batch.ts";
 import { type Cancel, timestamp } from "#src/lib/clock.ts";
+import { createRereading } from "#src/lib/rereading.ts";
 import { connectedWithinSeconds } from "#src/protocol/api.ts";
-import { reasonOf } from "#src/protocol/fault.ts";
+import type { Heartbeat } from "#src/protocol/heartbeat.ts";
 import { createChanges } from "./changes.ts";
+import { type ReadServer, createElsewhere } from "./elsewhere.ts";
+import { createListening } from "./listening.ts";
 import { noticesOf } from "./notices.ts";
 import { createPendingTokens } from "./pending.ts";
 import type { Fleet, FleetWorld, ServerRecord } from "./port.ts";
 import { createPresence } from "./presence.ts";
 import { createRegistrar } from "./registrar.ts";
 import { createRoster } from "./roster.ts";
+import { createSaving } from "./saving.ts";
 import { createStrangers } from "./strangers.ts";
 import { createWatches } from "./watches.ts";
 
 export type { Fleet, ServerWithToken } from "./port.ts";
 
-/** The first heartbeat of a server that was not there reaches the disk within this time. */
-const saveFirstWithinMs = 2000;
-/**
- * Those after it: a hub that is killed forgets no more than what makes a server count as disconnected, and the next
- * beats tell it again. Sooner would mean a write for every beat, and every few seconds a checkpoint of a tenth of a
- * second (measured with 10,000 servers).
- */
-const saveWithinMs = 60_000;
-/** Servers in one write, a few milliseconds; in between others have their turn. */
-const serversAtOnce = 100;
-/** When a token was used for something else than a heartbeat, which most of them are. */
-const saveUsesWithinMs = 30_000;
 /** How often silence is looked for at least; of ten thousand servers, that takes a millisecond. */
 const sweepMs = 1000;
 
-export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld): Fleet {
+export function createFleet({ store, tokens, clock, warn, silences, shared }: FleetWorld): Fleet {
   const roster = createRoster();
   const strangers = createStrangers(() => clock.now());
-  const presence = createPresence(() => clock.monotonic());
+  const presence = createPresence(
+    shared === undefined ? () => clock.monotonic() : createListening(clock, shared.hears),
+  );
   const watches = createWatches();
   const connected = new Set<string>();
   const listeners = new Set<(id: string) => void>();
   const mourners = new Set<(id: string) => void>();
   let cancelSweep: Cancel | undefined;
+  // what is being read was told just now; all of it: perhaps long ago
+  let sudden = true;
 
-  const uses = createBatch({
+  const rereading = createRereading<ReadServer>({
     clock,
-    withinMs: saveUsesWithinMs,
-    async write(ids) {
-      for (const id of ids) firstBeats.add(id);
+    async read(ids) {
+      sudden = ids !== null;
+      const some = ids ?? undefined;
+      const [servers, watched] = await Promise.all([
+        store.servers(some),
+        shared === undefined ? [] : store.watches(some),
+      ]);
+      const bodies = new Map(watched.map(({ serverId, body }) => [serverId, body]));
+      return new Map(servers.map((server) => [server.id, { server, watch: bodies.get(server.id) ?? null }]));
     },
-    failed: (error) => warn(reasonOf(error)),
+    known: () => roster.all().map(({ id }) => id),
+    take: (id, read) => elsewhere.take(id, read, sudden),
   });
-  async function save(ids: ReadonlySet<string>): Promise<void> {
-    const all = [...ids];
-    for (const id of all) for (const batch of [uses, beats]) batch.drop(id);
-    for (let from = 0; from < all.length; from += serversAtOnce) {
-      if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-      await store.putBeats(all.slice(from, from + serversAtOnce).flatMap((id) => roster.get(id) ?? []));
-    }
-  }
-  // the next beat of each server carries everything again
-  const failed = (error: unknown, count: number) =>
-    warn(`heartbeats of ${count} servers are not on disk yet: ${reasonOf(error)}`);
-  const beats = createBatch({ clock, withinMs: saveWithinMs, write: save, failed });
-  const firstBeats = createBatch({ clock, withinMs: saveFirstWithinMs, write: save, failed });
+  const saving = createSaving({
+    store,
+    clock,
+    warn,
+    get: roster.get,
+    watchOf: watches.body,
+    write: rereading.write,
+    saved: (id, lastSeenMs) => elsewhere.saved(id, lastSeenMs),
+    reports: presence.reports,
+    shareWithinMs: shared?.shareWithinMs ?? null,
+  });
 
   function tell(id: string): void {
     for (const listener of listeners) listener(id);
@@ -73,30 +73,68 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
   function isConnected({ id, lastSeenMs }: ServerRecord): boolean {
     if (lastSeenMs === null) return false;
     if (presence.reports(id)) return true;
-    // of an earlier life of the hub only wall time is known, which a clock that was set back makes the future
-    const ago = clock.now() - lastSeenMs;
-    return !presence.heard(id) && ago >= 0 && ago <= connectedWithinSeconds * 1000;
+    return !presence.heard(id) && isRecent(lastSeenMs);
   }
 
-  const changes = createChanges({
+  /** Of an earlier life of the hub, and of others, only wall time is known. */
+  function isRecent(lastSeenMs: number): boolean {
+    const ago = clock.now() - lastSeenMs;
+    // a clock that was set back makes it the future; that of another hub may be ahead a little
+    const earliest = shared === undefined ? 0 : -connectedWithinSeconds * 1000;
+    return ago >= earliest && ago <= connectedWithinSeconds * 1000;
+  }
+
+  function changed(id: string): void {
+    const entry = roster.get(id);
+    if (entry !== undefined && isConnected(entry)) connected.add(id);
+    else connected.delete(id);
+    presence.look(id, entry);
+    if (entry === undefined) {
+      watches.set(id, null);
+      saving.drop(id);
+    }
+    tell(id);
+  }
+
+  function tokenDied(id: string): void {
+    // what was noted was of agents with that token
+    strangers.forget(id);
+    for (const mourner of mourners) mourner(id);
+  }
+
+  const changes = createChanges({ store, roster, write: rereading.write, changed, tokenDied });
+  const pending = createPendingTokens({
     store,
-    roster,
-    changed(id) {
-      const entry = roster.get(id);
-      if (entry !== undefined && isConnected(entry)) connected.add(id);
-      else connected.delete(id);
-      presence.look(id, entry);
-      if (entry === undefined) watches.set(id, null);
-      tell(id);
-    },
-    tokenDied(id) {
-      // what was noted was of agents with that token
-      strangers.forget(id);
-      for (const mourner of mourners) mourner(id);
-    },
+    tokens,
+    clock,
+    // it may be the server's own token by now, and must not be unknown in between
+    beforeGone: (ids) => rereading.refresh(ids),
   });
-  const pending = createPendingTokens(store, tokens, () => clock.now());
-  const registrar = createRegistrar({ roster, tokens, changes, isConnected, now: () => clock.now() });
+  const elsewhere = createElsewhere({
+    roster,
+    isNewer: { beat: saving.hasBeat, watch: saving.hasWatch },
+    isOffered: (id) => pending.get(id) !== undefined,
+    watchOf: watches.body,
+    setWatch: watches.take,
+    isRecent,
+    heard({ id, heartbeat }, isNew) {
+      if (isNew && heartbeat !== null) {
+        const { hostname, agent } = JSON.parse(heartbeat) as Heartbeat;
+        strangers.note(id, hostname, agent.startedAt);
+      }
+      presence.seen(id);
+    },
+    changed,
+    tokenDied,
+  });
+  const registrar = createRegistrar({
+    roster,
+    tokens,
+    changes,
+    isConnected,
+    clock,
+    refresh: rereading.refresh,
+  });
 
   function sweep(): void {
     for (const id of connected) {
@@ -119,16 +157,26 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
     async open() {
       for (const record of await store.servers()) {
         roster.add({ ...record });
+        elsewhere.saved(record.id, record.lastSeenMs);
         if (isConnected(record)) connected.add(record.id);
       }
-      presence.open(roster.all(), silences?.() ?? new Map<string, string>());
+      if (shared !== undefined) {
+        for (const { serverId, body } of await store.watches()) {
+          if (roster.get(serverId) !== undefined) watches.take(serverId, body);
+        }
+      }
+      presence.open(roster.all(), (await silences?.()) ?? new Map<string, string>());
       await pending.open();
       sweep();
     },
     async close() {
       cancelSweep?.();
-      for (const batch of [uses, firstBeats, beats]) await batch.flush();
+      await saving.close();
+      rereading.close();
+      pending.close();
     },
+    refresh: rereading.refresh,
+    refreshOffered: pending.refresh,
     async register(registration) {
       const registered = await registrar.register(registration);
       await pending.drop(registered.server.id);
@@ -139,12 +187,10 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
       return rotated && Promise.all([rotated, pending.drop(id)]).then(([made]) => made);
     },
     async revoke(id) {
-      const entry = roster.get(id);
-      if (entry === undefined) return false;
-      for (const batch of [uses, firstBeats, beats]) batch.drop(id);
-      const nothing = { digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null };
-      await Promise.all([pending.drop(id), changes.make(entry, nothing)]);
-      return true;
+      if (roster.get(id) === undefined) return false;
+      saving.drop(id);
+      const [revoked] = await Promise.all([registrar.revoke(id), pending.drop(id)]);
+      return revoked;
     },
     async remove(id) {
       const entry = roster.get(id);
@@ -161,10 +207,8 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
       return pending.is(id, token) ? "offered" : null;
     },
     async settleToken(id, keep) {
-      const entry = roster.get(id);
       const offered = pending.get(id);
-      if (entry !== undefined && offered !== undefined && keep === "new")
-        await changes.make(entry, { digest: offered.digest });
+      if (offered !== undefined && keep === "new") await registrar.settle(id, offered.digest);
       await pending.drop(id);
     },
     authenticate(id, token) {
@@ -172,7 +216,7 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
       const matches = tokens.matches(token, entry?.digest ?? null) || pending.matches(id, token);
       if (!matches || entry === undefined) return false;
       entry.tokenUsedAtMs = clock.now();
-      uses.add(id);
+      saving.use(id);
       return true;
     },
     beat(id, { version, heartbeat, hostname, startedAt }) {
@@ -183,9 +227,7 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
       entry.lastSeenMs = entry.tokenUsedAtMs = clock.now();
       entry.heartbeat = heartbeat;
       strangers.note(id, hostname, startedAt);
-      (connected.has(id) ? beats : firstBeats).add(id);
-      // that the token was used is written with it
-      uses.drop(id);
+      saving.beat(id, !connected.has(id));
       connected.add(id);
       presence.seen(id);
       tell(id);
@@ -206,6 +248,7 @@ export function createFleet({ store, tokens, clock, warn, silences }: FleetWorld
     isPresent: presence.has,
     setWatch(id, watch) {
       watches.set(id, watch);
+      saving.watch(id);
       tell(id);
     },
     polled: (server) => watches.report(server.id),

@@ -27,11 +27,31 @@ export type ServerRecord = {
 /** A server in memory; only this room changes it. */
 export type Entry = { -readonly [Key in keyof ServerRecord]: ServerRecord[Key] };
 
+/** By what a server is told from what it was before. */
+export type Identity = Pick<ServerRecord, "hostname" | "machine" | "replacedAtMs" | "digest">;
+
+/** What can be changed of a server. */
+export type Change = Partial<Identity & Pick<ServerRecord, "version" | "lastSeenMs" | "tokenUsedAtMs">>;
+
+/** How a server is watched in its agent's stead, as JSON. */
+export type WatchRecord = { readonly serverId: string; readonly body: string };
+
 export type FleetStore = {
-  servers(): Promise<readonly ServerRecord[]>;
+  /** Left out: all. */
+  servers(ids?: readonly string[]): Promise<readonly ServerRecord[]>;
+  /** Adds one. Rejects with a Fault `conflict` when the project has a server of this name by now. */
   putServer(record: ServerRecord): Promise<void>;
+  /**
+   * Changes what is given of a server that is still as `known` says. False: it is not, or it is gone, and nothing was
+   * changed. Rejects with a Fault `conflict` when the project has another server of the new name.
+   */
+  changeServer(id: string, known: Identity, change: Change): Promise<boolean>;
   deleteServer(id: string): Promise<void>;
   putBeats(records: readonly ServerRecord[]): Promise<void>;
+  /** Only asked for when several hubs share the store; left out: all. */
+  watches(ids?: readonly string[]): Promise<readonly WatchRecord[]>;
+  /** null: it is not watched any more */
+  putWatches(records: readonly { readonly serverId: string; readonly body: string | null }[]): Promise<void>;
   pendingTokens(): Promise<readonly { readonly serverId: string; readonly digest: Uint8Array }[]>;
   /** null: none is pending any more */
   putPendingToken(serverId: string, digest: Uint8Array | null): Promise<void>;
@@ -48,7 +68,16 @@ export type FleetWorld = {
   readonly clock: Clock;
   readonly warn: (message: string) => void;
   /** The last report of each agent that is known to be silent, RFC 3339; asked for once, when the fleet opens. */
-  readonly silences?: () => ReadonlyMap<string, string>;
+  readonly silences?: () => Promise<ReadonlyMap<string, string>>;
+  /** With several hubs over the same store. */
+  readonly shared?: Shared;
+};
+
+export type Shared = {
+  /** what agents report here reaches the other hubs within this time, in milliseconds */
+  readonly shareWithinMs: number;
+  /** Whether what they report to the other hubs is heard here: while it is not, none of them falls silent. */
+  readonly hears: () => boolean;
 };
 
 /** A server and its new token, which is shown this once; both are durable. */
@@ -77,6 +106,13 @@ export type Fleet = {
   open(): Promise<void>;
   /** Ends both; what was not yet written is written. */
   close(): Promise<void>;
+  /**
+   * Reads servers again that another hub has changed, null: all; what is different is told as if it had been made here.
+   * Rejects when they can't be read now.
+   */
+  refresh(ids: readonly string[] | null): Promise<void>;
+  /** The same for offered tokens. */
+  refreshOffered(ids: readonly string[] | null): Promise<void>;
   /**
    * A server of this name in this project, made if there is none, with a new token; the old one is dead at once.
    * Rejects with a Fault `conflict` when another machine reports under this name right now and `replace` is not given;

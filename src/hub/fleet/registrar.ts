@@ -1,6 +1,8 @@
 /** How a host comes to be a server: by its name within a project, with an eye on the machine that it is. */
 import { Fault } from "#src/protocol/fault.ts";
-import type { Changes } from "./changes.ts";
+import type { Clock } from "#src/lib/clock.ts";
+import type { Rereading } from "#src/lib/rereading.ts";
+import { type Changes, Overtaken } from "./changes.ts";
 import type { Entry, Fleet, ServerRecord, ServerRegistration, ServerWithToken, Tokens } from "./port.ts";
 import type { Roster } from "./roster.ts";
 
@@ -9,16 +11,52 @@ export type RegistrarWorld = {
   readonly tokens: Tokens;
   readonly changes: Changes;
   readonly isConnected: (server: ServerRecord) => boolean;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now" | "after">;
+  readonly refresh: Rereading["refresh"];
 };
 
-export function createRegistrar({
-  roster,
-  tokens,
-  changes,
-  isConnected,
-  now,
-}: RegistrarWorld): Pick<Fleet, "register" | "rotate"> {
+/** How often something is begun anew with which another hub was quicker; each time, one of them gets through. */
+const maxTries = 20;
+/** Until it is begun anew, at most, so that hubs that reach for the same server come apart. */
+const pauseMs = 20;
+
+export type Registrar = Pick<Fleet, "register" | "rotate"> & {
+  /** No token is good any more. False: there is no such server. */
+  readonly revoke: (id: string) => Promise<boolean>;
+  /** This token takes the place of the old one. */
+  readonly settle: (id: string, digest: Uint8Array) => Promise<void>;
+};
+
+export function createRegistrar({ roster, tokens, changes, isConnected, clock, refresh }: RegistrarWorld): Registrar {
+  // what is begun anew goes one after the other, or those of one hub would get into each other's way, too
+  let lane: Promise<unknown> = Promise.resolve();
+
+  /** Does `work`; when another hub was quicker, again with what that has made of it, as if it had been known. */
+  async function anew<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Overtaken)) throw error;
+      const again = lane.then(() => repeat(work, error));
+      lane = again.catch(() => undefined);
+      return await again;
+    }
+  }
+
+  async function repeat<T>(work: () => Promise<T>, { ids }: Overtaken): Promise<T> {
+    await refresh(ids);
+    for (let tries = 2; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+        if (tries >= maxTries) throw error.cause ?? overtaken();
+        await new Promise<void>((resolve) => void clock.after(Math.random() * pauseMs, resolve));
+        await refresh(error.ids);
+      }
+    }
+  }
+
   /** Whether the machine that registers is another one than the server has been on so far. */
   function isOtherMachine(server: ServerRecord, { machine }: ServerRegistration): boolean {
     return machine !== undefined && server.machine !== null && server.machine !== machine;
@@ -37,7 +75,7 @@ export function createRegistrar({
     const { token, digest } = tokens.create();
     const { hostname, machine = entry.machine } = registration;
     const cleared = registration.machine === undefined ? entry.replacedAtMs : null;
-    const replacedAtMs = isOtherMachine(entry, registration) ? now() : cleared;
+    const replacedAtMs = isOtherMachine(entry, registration) ? clock.now() : cleared;
     await changes.make(entry, { hostname, machine, digest, replacedAtMs });
     return { server: entry, token, created: false };
   }
@@ -48,7 +86,7 @@ export function createRegistrar({
       id: crypto.randomUUID(),
       projectId,
       hostname,
-      createdAtMs: now(),
+      createdAtMs: clock.now(),
       machine: machine ?? null,
       replacedAtMs: null,
       digest,
@@ -82,23 +120,44 @@ export function createRegistrar({
     return renewed.value;
   }
 
+  async function register(registration: ServerRegistration): Promise<ServerWithToken> {
+    const { projectId, hostname, renamedFrom } = registration;
+    if (renamedFrom !== undefined) return await rename(renamedFrom, registration);
+    const known = roster.named(projectId, hostname);
+    if (known === undefined) return await create(registration);
+    refuseUsurper(known, registration);
+    return await renew(known, registration);
+  }
+
   return {
-    async register(registration) {
-      const { projectId, hostname, renamedFrom } = registration;
-      if (renamedFrom !== undefined) return await rename(renamedFrom, registration);
-      const known = roster.named(projectId, hostname);
-      if (known === undefined) return await create(registration);
-      refuseUsurper(known, registration);
-      return await renew(known, registration);
-    },
+    register: (registration) => anew(() => register(registration)),
     rotate(id) {
-      const entry = roster.get(id);
-      if (entry === undefined) return undefined;
+      if (roster.get(id) === undefined) return undefined;
       const { token, digest } = tokens.create();
-      return changes.make(entry, { digest }).then(() => ({ server: entry, token, created: false }));
+      return anew(async () => {
+        const entry = roster.get(id);
+        if (entry === undefined) throw new Fault("not-found", "there is no such server any more");
+        await changes.make(entry, { digest });
+        return { server: entry, token, created: false };
+      });
     },
+    revoke: (id) =>
+      anew(async () => {
+        const entry = roster.get(id);
+        if (entry === undefined) return false;
+        await changes.make(entry, { digest: null, version: null, lastSeenMs: null, tokenUsedAtMs: null });
+        return true;
+      }),
+    settle: (id, digest) =>
+      anew(async () => {
+        const entry = roster.get(id);
+        if (entry !== undefined) await changes.make(entry, { digest });
+      }),
   };
 }
+
+const overtaken = () =>
+  new Fault("conflict", "the server is being changed by others at the same time", { hint: "Try again" });
 
 /**
  * Whether nothing is lost with a server: this very machine registered it and never reported as it. So it is when a

@@ -39,7 +39,9 @@ export function createRoster(): Roster {
   }
 
   function leave(entry: Entry): void {
-    byHostname.delete(keyOf(entry.projectId, entry.hostname));
+    const name = keyOf(entry.projectId, entry.hostname);
+    // of what other hubs have changed, the new owner of a name may come before the old one has left it
+    if (byHostname.get(name) === entry) byHostname.delete(name);
     if (entry.machine === null) return;
     const key = keyOf(entry.projectId, entry.machine);
     const others = byMachine.get(key);

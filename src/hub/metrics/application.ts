@@ -16,6 +16,8 @@ export const maxLabelsLength = 2000;
 const scale = { unit: 2 ** -40, bits: 12 };
 
 const prefix = "app";
+/** With which all their keys begin. */
+export const applicationPrefix = `${prefix}.`;
 
 /** One number at one moment. */
 export type ApplicationPoint = {

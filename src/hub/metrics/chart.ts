@@ -2,7 +2,7 @@
  * Series on a grid of equal steps, as a chart draws them. What they are read from follows from the step: samples as they
  * came, averages of five minutes, or of hours; the finest that is still kept, and no finer than is asked for.
  */
-import { type Series, type SeriesQuery, type SeriesRetention, type Tier, tiers } from "#src/protocol/series.ts";
+import { type Series, type SeriesRetention, type Tier, tiers } from "#src/protocol/series.ts";
 import { maxSteps } from "#src/protocol/metrics.ts";
 
 /** Values that a chart gets when nobody says how many. */
@@ -100,14 +100,24 @@ function joinedBy({ times, count }: Series, tier: Tier): (i: number) => boolean 
   };
 }
 
-/** Whether a key is one of those named: `host.cpu,script.*`; undefined names all. Throws nothing. */
-export function wantsOf(names: string | undefined): (key: string) => boolean {
-  if (names === undefined) return () => true;
-  const patterns = names
+/** What the keys begin with that {@link wantsOf} names; undefined: it may be anything. */
+export function prefixesOf(names: string | undefined): readonly string[] | undefined {
+  if (names === undefined) return undefined;
+  // `host.cpu/*` names the key `host.cpu` as well
+  return namesIn(names).map((name) => (name.split("*")[0] ?? "").replace(/\/$/, ""));
+}
+
+function namesIn(names: string): string[] {
+  return names
     .split(",")
     .map((name) => name.trim())
     .filter((name) => name !== "");
-  const tests = patterns.map((pattern) => matcher(pattern));
+}
+
+/** Whether a key is one of those named: `host.cpu,script.*`; undefined names all. Throws nothing. */
+export function wantsOf(names: string | undefined): (key: string) => boolean {
+  if (names === undefined) return () => true;
+  const tests = namesIn(names).map((pattern) => matcher(pattern));
   return (key) => tests.some((test) => test(key));
 }
 
@@ -128,5 +138,3 @@ function matcher(pattern: string): (key: string) => boolean {
     return from === text.length;
   };
 }
-
-export type Reader = (origin: string, query: SeriesQuery) => readonly Series[];

@@ -23,6 +23,8 @@ export type LatestServer = {
 /** A figure of the hub itself. */
 export type OwnFigure = {
   readonly family: Family;
+  /** of a histogram: which part */
+  readonly suffix?: "_bucket" | "_sum" | "_count";
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
 };
@@ -36,6 +38,7 @@ const counter = (name: string, help: string): Family => ({ name: `orion_${name}_
 const server = {
   up: gauge("server_up", "Whether the server's agent reports (1) or not (0)."),
   seen: gauge("server_last_report_timestamp_seconds", "When the agent last reported."),
+  age: gauge("server_last_report_age_seconds", "How long ago the agent last reported."),
   polled: gauge("server_polled", "1 while the hub reads the server's figures over SSH, because its agent is silent."),
   agent: gauge("agent_info", "Version of the agent."),
   cpu: gauge("server_cpu_usage_ratio", "Share of the processors' time that was busy since the last report."),
@@ -79,21 +82,26 @@ const container = {
 const share = (percent: number | null) => (percent === null ? null : Number((percent / 100).toPrecision(12)));
 
 /** All of it as text. Gives way to other work in between. */
-export async function latestFigures(servers: readonly LatestServer[], own: readonly OwnFigure[]): Promise<string> {
+export async function latestFigures(
+  servers: readonly LatestServer[],
+  own: readonly OwnFigure[],
+  nowMs: number,
+): Promise<string> {
   const out = createExposition();
   for (const [i, one] of servers.entries()) {
     if (i > 0 && i % serversAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
-    addServer(out, one);
+    addServer(out, one, nowMs);
   }
-  for (const { family, labels, value } of own) out.add(family, labelText(labels ?? {}), value);
+  for (const { family, labels, value, suffix } of own) out.add(family, labelText(labels ?? {}), value, suffix);
   return out.text();
 }
 
-function addServer(out: Exposition, one: LatestServer): void {
+function addServer(out: Exposition, one: LatestServer, nowMs: number): void {
   const names = { server: one.hostname, project: one.project };
   const labels = labelText(names);
   out.add(server.up, labels, one.connected ? 1 : 0);
   out.add(server.seen, labels, one.lastSeenMs === null ? null : one.lastSeenMs / 1000);
+  out.add(server.age, labels, one.lastSeenMs === null ? null : Math.max(0, nowMs - one.lastSeenMs) / 1000);
   if (!one.connected && one.polled != null) {
     addPolled(out, names, JSON.parse(one.polled) as PolledReport);
     return;

@@ -1,6 +1,9 @@
 /** What the hub knows of itself. */
 import type { Family } from "./exposition.ts";
 import type { OwnFigure } from "./latest.ts";
+import { type StoreFigures, figuresOf } from "./store-figures.ts";
+
+export type { QueueFigures, StoreFigures } from "./store-figures.ts";
 
 const gauge = (name: string, help: string): Family => ({ name, type: "gauge", help });
 const counter = (name: string, help: string): Family => ({ name, type: "counter", help });
@@ -79,6 +82,8 @@ export type OwnWorld = {
   readonly disk: () => { readonly freeBytes: number; readonly sizeBytes: number; readonly reserveBytes: number };
   /** bytes of each database */
   readonly stores: () => Readonly<Record<string, number>>;
+  /** what stores tell beside that; none unless told */
+  readonly told?: () => readonly StoreFigures[];
 };
 
 /** The hub's own figures, as they are when asked. */
@@ -107,6 +112,7 @@ export function createOwnFigures(world: OwnWorld): () => readonly OwnFigure[] {
       { family: families.samplesOpen, value: series.openBytes },
       { family: families.due, value: series.due },
       ...Object.entries(world.stores()).map(([file, value]) => ({ family: families.store, labels: { file }, value })),
+      ...(world.told?.() ?? []).flatMap(figuresOf),
     ];
   };
 }

@@ -27,11 +27,14 @@ export type Source = {
 export type SourceRecord = Source & { readonly digest: Uint8Array };
 
 export type ProjectsStore = {
-  projects(): Promise<readonly ProjectRecord[]>;
+  /** Left out: all. */
+  projects(ids?: readonly string[]): Promise<readonly ProjectRecord[]>;
+  /** Rejects with a Fault `conflict` when the organization has another project of this name by now. */
   putProject(record: ProjectRecord): Promise<void>;
   /** with its sources */
   deleteProject(id: string): Promise<void>;
-  sources(): Promise<readonly SourceRecord[]>;
+  sources(ids?: readonly string[]): Promise<readonly SourceRecord[]>;
+  /** Rejects with a Fault `conflict` when the project has another source of this name by now, or is gone. */
   putSource(record: SourceRecord): Promise<void>;
   deleteSource(id: string): Promise<void>;
   putUses(uses: readonly { readonly id: string; readonly kind: "source"; readonly atMs: number }[]): Promise<void>;

@@ -1,16 +1,23 @@
 /** Projects and their sources, all in memory. Changes are durable when their promises resolve; a failed one is undone. */
+import { createRereading } from "#src/lib/rereading.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import type { ProjectRecord, ProjectsWorld, Retention, Source } from "./port.ts";
 import { type SourceWithToken, createSources } from "./sources.ts";
 
 /** What the first project is called. */
 const firstName = "default";
+/** Several hubs that are started at once on an empty database make the same one. */
+const firstId = "00000000-0000-4000-8000-000000000001";
 
 export type Projects = {
   /** Reads all projects and sources, and makes the project "default" when there is none. */
   open(): Promise<void>;
   /** Writes what is not yet written. */
   close(): Promise<void>;
+  /** Reads projects again that another hub has changed; null: all. Rejects when they can't be read now. */
+  refresh(ids: readonly string[] | null): Promise<void>;
+  /** The same for sources. */
+  refreshSources(ids: readonly string[] | null): Promise<void>;
   /**
    * Gives what belongs to nobody to a new organization, which is the first project for the first one; an organization
    * that has none after that gets a project "default".
@@ -53,6 +60,19 @@ export function createProjects(world: ProjectsWorld): Projects {
   let revision = 0;
   const changed = () => void revision++;
   const sources = createSources(world, changed);
+  const rereading = createRereading<ProjectRecord>({
+    clock,
+    read: async (ids) => new Map((await store.projects(ids ?? undefined)).map((one) => [one.id, one])),
+    known: () => projects.keys(),
+    take(id, project) {
+      if (Bun.deepEquals(project, projects.get(id))) return;
+      if (project === undefined) {
+        projects.delete(id);
+        sources.forget(id);
+      } else projects.set(id, project);
+      changed();
+    },
+  });
 
   function of(organizationId: string | null): ProjectRecord[] {
     return [...projects.values()].filter((one) => one.organizationId === organizationId).sort(byName);
@@ -76,40 +96,55 @@ export function createProjects(world: ProjectsWorld): Projects {
     projects.set(project.id, project);
     changed();
     try {
-      await store.putProject(project);
+      await rereading.write([project.id], () => store.putProject(project));
     } catch (error) {
       if (projects.get(project.id) === project) {
         if (before === undefined) projects.delete(project.id);
         else projects.set(project.id, before);
         changed();
       }
+      if (error instanceof Fault && error.code === "conflict") {
+        // another hub was quicker: it is told as if that had been known
+        await rereading.refresh(null);
+        refuseTaken(project.organizationId, project.name, project.id);
+      }
       throw error;
     }
     return project;
   }
 
-  async function make(organizationId: string | null, name: string): Promise<ProjectRecord> {
+  async function make(organizationId: string | null, name: string, id = crypto.randomUUID()): Promise<ProjectRecord> {
     refuseTaken(organizationId, name);
     const retention = { days: null, bytes: null };
-    return await put({ id: crypto.randomUUID(), organizationId, name, createdAtMs: clock.now(), retention });
+    return await put({ id, organizationId, name, createdAtMs: clock.now(), retention });
   }
 
   return {
     async open() {
       for (const project of await store.projects()) projects.set(project.id, project);
       await sources.open();
-      if (projects.size === 0) await make(null, firstName);
+      if (projects.size === 0) await make(null, firstName, firstId);
     },
-    close: sources.close,
+    async close() {
+      await sources.close();
+      rereading.close();
+    },
+    refresh: rereading.refresh,
+    refreshSources: sources.refresh,
     async adopt(organizationId) {
+      // another hub may have given it to another organization
+      await rereading.refresh(null);
       for (const project of of(null)) await put({ ...project, organizationId });
       if (of(organizationId).length === 0) await make(organizationId, firstName);
     },
     all: () => [...projects.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || byName(a, b)),
     of,
     get: (id) => projects.get(id),
-    create: make,
+    create: (organizationId, name) => make(organizationId, name),
     async change(id, change) {
+      find(id);
+      // what another hub has just changed of it must not be undone
+      await rereading.refresh([id]);
       const project = find(id);
       if (change.name !== undefined) refuseTaken(project.organizationId, change.name, id);
       return await put({ ...project, ...change });
@@ -119,13 +154,15 @@ export function createProjects(world: ProjectsWorld): Projects {
       projects.delete(id);
       const takeBack = sources.forget(id);
       changed();
-      try {
-        await store.deleteProject(id);
-      } catch (error) {
-        projects.set(id, project);
-        takeBack();
-        throw error;
-      }
+      await rereading.write([id], async () => {
+        try {
+          await store.deleteProject(id);
+        } catch (error) {
+          projects.set(id, project);
+          takeBack();
+          throw error;
+        }
+      });
     },
     sources: sources.of,
     source: sources.get,

@@ -1,5 +1,6 @@
 /** Sources: what logs under its own name with a token of its own. In memory, found by id, project and digest. */
 import { createBatch } from "#src/lib/batch.ts";
+import { type Rereading, createRereading } from "#src/lib/rereading.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { ProjectsWorld, Source, SourceRecord } from "./port.ts";
 
@@ -12,6 +13,8 @@ export type SourceWithToken = { readonly source: Source; readonly token: string 
 export type Sources = {
   readonly open: () => Promise<void>;
   readonly close: () => Promise<void>;
+  /** Reads those again that another hub has changed; null: all. */
+  readonly refresh: Rereading["refresh"];
   /** By name. */
   readonly of: (projectId: string) => readonly Source[];
   readonly get: (id: string) => Source | undefined;
@@ -45,6 +48,23 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
     failed: (error) => warn(`when sources were last used is not on disk yet: ${reasonOf(error)}`),
   });
 
+  const rereading = createRereading<SourceRecord>({
+    clock,
+    read: async (ids) => new Map((await store.sources(ids ?? undefined)).map((one) => [one.id, one])),
+    known: () => entries.keys(),
+    take(id, row) {
+      const entry = entries.get(id);
+      if (row !== undefined && entry !== undefined) {
+        // each hub has its own uses in memory until they are written
+        entry.lastUsedAtMs = Math.max(entry.lastUsedAtMs ?? 0, row.lastUsedAtMs ?? 0) || null;
+        if (keyOf(row.digest) === keyOf(entry.digest) && row.name === entry.name) return;
+      }
+      const { lastUsedAtMs } = entry ?? row ?? { lastUsedAtMs: null };
+      if (entry !== undefined) drop(entry);
+      if (row !== undefined) add({ ...row, lastUsedAtMs });
+    },
+  });
+
   function add(entry: Entry): void {
     entries.set(entry.id, entry);
     byDigest.set(keyOf(entry.digest), entry);
@@ -56,30 +76,39 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
   function drop(entry: Entry): void {
     entries.delete(entry.id);
     byDigest.delete(keyOf(entry.digest));
-    byProject.get(entry.projectId)?.delete(entry.name);
+    const names = byProject.get(entry.projectId);
+    // of what other hubs have changed, the new owner of a name may come before the old one has left it
+    if (names?.get(entry.name) === entry) names.delete(entry.name);
     used.drop(entry.id);
     changed();
   }
 
   function find(id: string): Entry {
     const entry = entries.get(id);
-    if (entry === undefined) throw new Fault("not-found", "there is no such source");
+    if (entry === undefined) throw noSource();
     return entry;
+  }
+
+  function refuseTaken(projectId: string, name: string): void {
+    if (byProject.get(projectId)?.has(name) !== true) return;
+    throw new Fault("conflict", `the project has a source "${name}" already`, {
+      hint: "Choose another name, or get a new token for that one",
+    });
   }
 
   return {
     async open() {
       for (const record of await store.sources()) add({ ...record });
     },
-    close: used.flush,
+    async close() {
+      await used.flush();
+      rereading.close();
+    },
+    refresh: rereading.refresh,
     of: (projectId) => [...(byProject.get(projectId)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1)),
     get: (id) => entries.get(id),
     async create(projectId, name) {
-      if (byProject.get(projectId)?.has(name) === true) {
-        throw new Fault("conflict", `the project has a source "${name}" already`, {
-          hint: "Choose another name, or get a new token for that one",
-        });
-      }
+      refuseTaken(projectId, name);
       const { token, digest } = tokens.create();
       const entry: Entry = {
         id: crypto.randomUUID(),
@@ -91,9 +120,14 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
       };
       add(entry);
       try {
-        await store.putSource({ ...entry });
+        await rereading.write([entry.id], () => store.putSource({ ...entry }));
       } catch (error) {
         drop(entry);
+        if (error instanceof Fault && error.code === "conflict") {
+          // another hub was quicker: it is told as if that had been known
+          await rereading.refresh(null);
+          refuseTaken(projectId, name);
+        }
         throw error;
       }
       return { source: entry, token };
@@ -109,7 +143,11 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
       };
       use(digest);
       try {
-        await store.putSource({ ...entry });
+        await rereading.write([id], async () => {
+          // one that another hub has just removed must not come back
+          if ((await store.sources([id])).length === 0) throw noSource();
+          await store.putSource({ ...entry });
+        });
       } catch (error) {
         // told that it failed: the old one goes on, as it would after a restart
         if (entry.digest === digest && entries.get(id) === entry) use(before);
@@ -120,12 +158,14 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
     async remove(id) {
       const entry = find(id);
       drop(entry);
-      try {
-        await store.deleteSource(id);
-      } catch (error) {
-        add(entry);
-        throw error;
-      }
+      await rereading.write([id], async () => {
+        try {
+          await store.deleteSource(id);
+        } catch (error) {
+          add(entry);
+          throw error;
+        }
+      });
     },
     forget(projectId) {
       const gone = [...(byProject.get(projectId)?.values() ?? [])];
@@ -144,6 +184,8 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
     },
   };
 }
+
+const noSource = () => new Fault("not-found", "there is no such source");
 
 /** What a digest is found by. */
 function keyOf(digest: Uint8Array): string {

@@ -2,7 +2,8 @@
  * How servers are reached over SSH: what people said, kept and in memory; the secrets of it sealed. Host keys are approved
  * by a person, and nothing secret goes to a host before, or to one that shows another key later.
  */
-import { timestamp } from "#src/lib/clock.ts";
+import { type Clock, timestamp } from "#src/lib/clock.ts";
+import { createRereading } from "#src/lib/rereading.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import { check } from "#src/protocol/schema.ts";
 import { type SshDetails, type SshHopRequest, type SshRequest, sshDetails } from "#src/protocol/ssh.ts";
@@ -10,9 +11,11 @@ import { type Secret, type Secrets, keepable, noSecrets, openSecrets, sealSecret
 import type { HubKeys, Sealing } from "./hub-key.ts";
 import type { SshCredentials, SshHop, SshTarget, SshTargets } from "./port.ts";
 
+export type AccessRow = { readonly serverId: string; readonly body: string; readonly sealed: string };
+
 export type AccessStore = {
-  sshRows(): Promise<readonly { readonly serverId: string; readonly body: string; readonly sealed: string }[]>;
-  putSsh(row: { readonly serverId: string; readonly body: string; readonly sealed: string }): Promise<void>;
+  sshRows(): Promise<readonly AccessRow[]>;
+  putSsh(row: AccessRow): Promise<void>;
   deleteSsh(serverId: string): Promise<void>;
 };
 
@@ -22,7 +25,7 @@ export type AccessWorld = {
   readonly keys: HubKeys;
   /** whose key signs in to a server; undefined: there is no such server */
   readonly organizationOf: (serverId: string) => string | undefined;
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "now" | "after">;
 };
 
 /** Which of two hops is meant. */
@@ -30,6 +33,9 @@ export type HopName = "host" | "jump";
 
 export type SshAccess = SshTargets & {
   open(): Promise<void>;
+  close(): void;
+  /** Reads those again that another hub has changed; null: all. Rejects when they can't be read now. */
+  refresh(serverIds: readonly string[] | null): Promise<void>;
   /** What may be shown; null: there are none. */
   details(serverId: string): Promise<SshDetails | null>;
   /** Whether `put` could keep them, for a new server or this one. Rejects as that does, and changes nothing. */
@@ -45,27 +51,54 @@ export type SshAccess = SshTargets & {
 };
 
 type Hop = NonNullable<SshDetails["jump"]>;
-type Entry = { readonly details: SshDetails; readonly sealed: string };
+/** `body` is `details` as they are kept. */
+type Entry = { readonly details: SshDetails; readonly body: string; readonly sealed: string };
 
-export function createSshAccess({ store, vault, keys, organizationOf, now }: AccessWorld): SshAccess {
+export function createSshAccess({ store, vault, keys, organizationOf, clock }: AccessWorld): SshAccess {
   const all = new Map<string, Entry>();
   const listeners = new Set<(serverId: string) => void>();
+  const rereading = createRereading<AccessRow>({
+    clock,
+    // few change, and seldom
+    read: async () => new Map((await store.sshRows()).map((row) => [row.serverId, row])),
+    known: () => all.keys(),
+    take(serverId, row) {
+      const entry = all.get(serverId);
+      if (entry?.sealed === row?.sealed && entry?.body === row?.body) return;
+      if (row === undefined) all.delete(serverId);
+      else all.set(serverId, entryOf(row));
+      tell(serverId);
+    },
+  });
+
+  const entryOf = ({ body, sealed }: AccessRow): Entry => ({
+    details: check(sshDetails, JSON.parse(body), "SSH details in the store"),
+    body,
+    sealed,
+  });
+
+  function tell(serverId: string): void {
+    for (const listener of listeners) listener(serverId);
+  }
 
   /** In memory at once, so that nobody goes on from what was before meanwhile; undone when it can't be made durable. */
   async function keep(serverId: string, details: SshDetails, sealed: string): Promise<void> {
     const before = all.get(serverId);
-    const entry = { details, sealed };
+    const body = JSON.stringify(details);
+    const entry = { details, body, sealed };
     all.set(serverId, entry);
-    try {
-      await store.putSsh({ serverId, body: JSON.stringify(details), sealed });
-    } catch (error) {
-      if (all.get(serverId) === entry) {
-        if (before === undefined) all.delete(serverId);
-        else all.set(serverId, before);
+    await rereading.write([serverId], async () => {
+      try {
+        await store.putSsh({ serverId, body, sealed });
+      } catch (error) {
+        if (all.get(serverId) === entry) {
+          if (before === undefined) all.delete(serverId);
+          else all.set(serverId, before);
+        }
+        throw error;
       }
-      throw error;
-    }
-    for (const listener of listeners) listener(serverId);
+    });
+    tell(serverId);
   }
 
   function ownerOf(serverId: string): string {
@@ -106,16 +139,21 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
     if (sudo === "with-password" && secrets.sudoPassword === null && host.details.auth !== "password") {
       throw noSudoPassword();
     }
-    const details: SshDetails = { ...host.details, sudo, jump: hop?.details ?? null, updatedAt: timestamp(now()) };
+    const details: SshDetails = {
+      ...host.details,
+      sudo,
+      jump: hop?.details ?? null,
+      updatedAt: timestamp(clock.now()),
+    };
     return { details, secrets };
   }
 
   return {
     async open() {
-      for (const { serverId, body, sealed } of await store.sshRows()) {
-        all.set(serverId, { details: check(sshDetails, JSON.parse(body), "SSH details in the store"), sealed });
-      }
+      for (const row of await store.sshRows()) all.set(row.serverId, entryOf(row));
     },
+    close: rereading.close,
+    refresh: rereading.refresh,
     ids: () => [...all.keys()],
     has: (serverId) => all.has(serverId),
     async targetOf(serverId): Promise<SshTarget | null> {
@@ -143,18 +181,23 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
     },
     async put(serverId, request) {
       ownerOf(serverId);
+      // credentials that another hub has just taken in must not give way to those before
+      await rereading.refresh([serverId]);
       const { details, secrets } = await planned(request, all.get(serverId), serverId);
       await keep(serverId, details, await sealSecrets(vault, serverId, secrets));
       return await shown(serverId, details);
     },
     async remove(serverId) {
       if (!all.has(serverId)) return false;
-      await store.deleteSsh(serverId);
-      all.delete(serverId);
-      for (const listener of listeners) listener(serverId);
+      await rereading.write([serverId], async () => {
+        await store.deleteSsh(serverId);
+        all.delete(serverId);
+      });
+      tell(serverId);
       return true;
     },
     async approve(serverId, hop, at, hostKey) {
+      await rereading.refresh([serverId]);
       const entry = all.get(serverId);
       const found = hop === "host" ? entry?.details : entry?.details.jump;
       if (entry === undefined || found == null || found.host !== at.host || found.port !== at.port) {
@@ -166,8 +209,7 @@ export function createSshAccess({ store, vault, keys, organizationOf, now }: Acc
       await keep(serverId, next, sealed);
     },
     forget(serverId) {
-      if (!all.delete(serverId)) return;
-      for (const listener of listeners) listener(serverId);
+      if (all.delete(serverId)) tell(serverId);
     },
   };
 }

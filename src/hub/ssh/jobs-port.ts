@@ -1,4 +1,5 @@
 /** What background work needs of others, and what it gives. */
+import type { Cancel } from "#src/lib/clock.ts";
 import type { Job } from "#src/protocol/job.ts";
 
 export type JobRecord = {
@@ -8,13 +9,36 @@ export type JobRecord = {
   readonly createdAtMs: number;
   /** the job as JSON */
   readonly body: string;
+  /** the hub that does it; null: nobody yet */
+  readonly holder: string | null;
+  /** somebody wants it to end */
+  readonly cancelled: boolean;
 };
 
 export type JobsStore = {
   job(id: string): Promise<JobRecord | undefined>;
   jobsOf(serverId: string): Promise<readonly JobRecord[]>;
-  openJobs(): Promise<readonly JobRecord[]>;
-  putJob(record: JobRecord): Promise<void>;
+  /** In order of creation. @param ids left out: all that are open */
+  openJobs(ids?: readonly string[]): Promise<readonly JobRecord[]>;
+  /** A new one, or one that `holder` holds. Rejects with a Fault `conflict` when it holds it no longer. */
+  putJob(record: Omit<JobRecord, "holder" | "cancelled"> & { readonly holder?: string }): Promise<void>;
+  /** Takes an open job that nobody holds, of a server of which no other is held. Of several hubs at once one gets it. */
+  claimJob(id: string, hub: string): Promise<boolean>;
+  /** Puts down the end of an open job that nobody holds. false: somebody does, or it is over already. */
+  endJob(record: Pick<JobRecord, "id" | "body">): Promise<boolean>;
+  /** The open jobs of a hub are nobody's. @returns which */
+  releaseJobs(hub: string): Promise<readonly string[]>;
+  /** Asks whoever holds it to end it. */
+  cancelJob(id: string): Promise<boolean>;
+};
+
+/** The hubs that share the store; a job is done by one of them. */
+export type JobsCluster = {
+  hubId(): string;
+  /** Whether what this hub holds is certainly still its own. */
+  isMember(): boolean;
+  isGone(hubId: string): Promise<boolean>;
+  onGone(listener: (hubId: string) => void): Cancel;
 };
 
 /** What a step sees of its job. */
@@ -37,10 +61,12 @@ export type JobPlan = {
 export type JobOrder = Pick<Job, "kind" | "serverId" | "hostname" | "createdBy" | "request">;
 
 export type Jobs = {
-  /** Takes up what an earlier life of the hub has left. */
+  /** Takes up what an earlier life of the hub has left, and from then on what hubs that are gone have left. */
   open(): Promise<void>;
-  /** Lets go of everything; jobs that run or wait are taken up by the next `open`. */
+  /** Lets go of everything; jobs that run or wait are taken up by the next `open`, or by another hub. */
   close(): Promise<void>;
+  /** Reads jobs again that another hub has changed; null: all. Rejects when they can't be read now. */
+  refresh(ids: readonly string[] | null): Promise<void>;
   /** Rejects with a Fault `limited` when too many wait for this server. */
   start(order: JobOrder): Promise<Job>;
   get(id: string): Promise<Job | undefined>;

@@ -80,7 +80,7 @@ async function migrate<Tables>(
 }
 
 /** The four methods that Kysely's SQLite driver calls. */
-function asBetterSqlite(database: Database) {
+export function asBetterSqlite(database: Database) {
   return {
     close: () => database.close(),
     prepare(sql: string) {

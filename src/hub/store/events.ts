@@ -1,79 +1,110 @@
-/** Events in `state.db`: stored once whatever is repeated, read by time or in order of arrival. */
+/** Events: stored once whatever is repeated, read by time or in order of arrival. */
 import { sql } from "kysely";
 
 import type { EventsPage, StoredEvent } from "#src/protocol/api.ts";
 import type { HubEvent, ServerEvent } from "#src/protocol/event.ts";
 import type { Staged } from "./commits.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
-import type { Opened } from "./database.ts";
-import { type SenderRow, batchKey, createSenders, rememberBatch, writeSender } from "./deliveries.ts";
+import {
+  type Sender,
+  type SenderRow,
+  batchKey,
+  createSenders,
+  readSender,
+  rememberBatch,
+  writeSender,
+} from "./deliveries.ts";
 import { createListeners } from "./listeners.ts";
+import { manyRows } from "./many-rows.ts";
 import type { Appended, EventBatch, EventSearch, StateStore } from "./port.ts";
 import { admit } from "./seen.ts";
+import type { StateDatabase, Writing } from "./state-database.ts";
 import type { StateTables } from "./state-tables.ts";
+import { type Work, asGiven, rowsOf, statement } from "./statement.ts";
 
+/** null: the database counts by itself. */
+type NewEvent = Omit<StateTables["events"], "position"> & { readonly position: number | null };
 type EventRow = { position: number; server: string; hostname: string | null; body: string };
 
-export type EventsTable = Pick<StateStore, "events" | "eventsAfter" | "eventsHead" | "onEvent" | "newestOf"> & {
+/** Servers whose old events are deleted in one go, and of each so many events, so that others may write in between. */
+const [serversAtOnce, eventsAtOnce] = [200, 5000];
+
+export type EventsTable = Pick<
+  StateStore,
+  "appendEvents" | "events" | "eventsAfter" | "eventsHead" | "refreshEvents" | "onEvent" | "newestOf"
+> & {
   /** What of it is in memory, and follows the transaction. */
   readonly staged: Staged;
-  /** Stores what is new of a delivery; within a transaction. */
-  readonly append: (batch: EventBatch) => Appended;
-  /** Deletes what is older than `since` says of its server; within a transaction. @returns how many */
-  readonly prune: (since: (serverId: string) => number) => number;
+  /** Deletes all of a server's, and what is known of its deliveries. */
+  readonly forget: (serverId: string) => Work<void>;
+  /** Deletes what is older than `since` says of its server. @returns how many */
+  readonly prune: (since: (serverId: string) => number) => Promise<number>;
 };
 
-export function createEventsTable({ database, queries }: Opened<StateTables>): EventsTable {
-  const statements = {
-    head: database.prepare<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'events'"),
-    sender: database.prepare<SenderRow, [string]>("SELECT ranges, batches, NULL AS crc FROM senders WHERE server = ?"),
-    putSender: database.prepare<unknown, [string, string, string]>(
-      "INSERT INTO senders (server, ranges, batches) VALUES (?, ?, ?) ON CONFLICT (server) DO UPDATE SET ranges = excluded.ranges, batches = excluded.batches",
-    ),
-    add: database.prepare<unknown, [string, number, string, string]>(
-      "INSERT INTO events (server, at_ms, type, body) VALUES (?, ?, ?, ?)",
-    ),
-    after: database.prepare<EventRow, [number, number]>(
-      "SELECT position, server, hostname, body FROM events LEFT JOIN servers ON servers.id = events.server WHERE position > ? ORDER BY position LIMIT ?",
-    ),
-    newest: database.prepare<{ server: string; body: string; position: number }, [string]>(
-      "SELECT server, body, max(position) AS position FROM events WHERE type IN (SELECT value FROM json_each(?)) GROUP BY server",
-    ),
-    servers: database.prepare<{ server: string }, []>("SELECT DISTINCT server FROM events"),
-    prune: database.prepare<unknown, [string, number]>("DELETE FROM events WHERE server = ? AND at_ms < ?"),
-  };
-  const senders = createSenders((id) => statements.sender.get(id));
+/** @param head the newest position that there was when it was opened */
+export function createEventsTable(database: StateDatabase, openedAt: number): EventsTable {
+  const { queries, read, write, look, isOneOf } = database;
+  const { sender, putSender, add, addTogether, later, prune, drops } = statementsOf(queries);
+  // whoever is alone with the database need not read what it has written itself
+  const known = look === null ? null : createSenders((server) => look(sender.with({ server }))[0] ?? null);
   const listeners = createListeners();
-  let head = statements.head.get()?.seq ?? 0;
+  let head = openedAt;
   let stagedHead = head;
 
-  function append(batch: EventBatch): Appended {
-    const count = batch.events.length;
-    const sender = senders.get(batch.serverId);
-    const key = batch.batchId === null ? null : batchKey(batch.batchId);
-    if (key !== null && sender.batches.includes(key)) return { accepted: 0, duplicates: count };
-    let { ranges } = sender;
-    let accepted = 0;
-    for (const { seq, ...event } of batch.events) {
+  function* senderOf(server: string): Work<Sender> {
+    if (known !== null) return known.get(server);
+    const [row] = yield* rowsOf(sender.with({ server }));
+    return readSender(server, row ?? null);
+  }
+
+  function* append({ next }: Writing, { serverId, batchId, events }: EventBatch): Work<Appended> {
+    const count = events.length;
+    const before = yield* senderOf(serverId);
+    const key = batchId === null ? null : batchKey(batchId);
+    if (key !== null && before.batches.includes(key)) return { accepted: 0, duplicates: count };
+    let { ranges } = before;
+    const fresh: NewEvent[] = [];
+    for (const { seq, ...event } of events) {
       if (seq !== undefined) {
         const admission = admit(ranges, [seq]);
         if (admission.fresh !== "all") continue;
         ({ ranges } = admission);
       }
-      const { lastInsertRowid } = statements.add.run(
-        batch.serverId,
-        Date.parse(event.at),
-        event.type,
-        JSON.stringify(event),
-      );
-      stagedHead = Number(lastInsertRowid);
-      accepted++;
+      fresh.push({
+        position: next("events"),
+        server: serverId,
+        at_ms: Date.parse(event.at),
+        type: event.type,
+        body: JSON.stringify(event),
+      });
     }
-    const next = { ranges, batches: key === null ? sender.batches : rememberBatch(sender.batches, key) };
-    senders.set(batch.serverId, next);
-    const row = writeSender(batch.serverId, next);
-    statements.putSender.run(batch.serverId, row.ranges, row.batches);
-    return { accepted, duplicates: count - accepted };
+    yield* store(fresh);
+    const after = { ranges, batches: key === null ? before.batches : rememberBatch(before.batches, key) };
+    known?.set(serverId, after);
+    const row = writeSender(serverId, after);
+    yield putSender.with({ server: serverId, ranges: row.ranges, batches: row.batches });
+    return { accepted: fresh.length, duplicates: count - fresh.length };
+  }
+
+  function* store(fresh: readonly NewEvent[]): Work<void> {
+    if (look === null) {
+      for (const call of addTogether(fresh)) yield call;
+      stagedHead = fresh.at(-1)?.position ?? stagedHead;
+      return;
+    }
+    for (const one of fresh) stagedHead = (yield add.with(one)).lastRow ?? stagedHead;
+  }
+
+  function* forget(server: string): Work<void> {
+    for (const drop of drops) yield drop.with({ server });
+    known?.set(server, { ranges: [], batches: [] });
+  }
+
+  /** There are events up to this one. */
+  function reach(position: number): void {
+    if (position <= head) return;
+    head = position;
+    listeners.tell();
   }
 
   async function events(search: EventSearch): Promise<EventsPage> {
@@ -89,18 +120,14 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
     if (search.source !== null) query = query.where(isAbout(search.source));
     if (search.fromMs !== null) query = query.where("events.at_ms", ">=", search.fromMs);
     if (search.toMs !== null) query = query.where("events.at_ms", "<", search.toMs);
-    if (search.scope !== null) {
-      const ids = JSON.stringify([...search.scope]);
-      // the plus keeps SQLite on the index by time, which has the server in it: no event is sorted or read in vain
-      query = query.where(sql<boolean>`+events.server IN (SELECT value FROM json_each(${ids}))`);
-    }
+    if (search.scope !== null) query = query.where(isOneOf("events.server", [...search.scope]));
     if (search.before !== null) {
       const before = readCursor(search.before);
       query = query.where((where) =>
         where(where.refTuple("events.at_ms", "events.position"), "<", where.tuple(before.ms, before.position)),
       );
     }
-    const rows = await query.execute();
+    const rows = await read(query);
     const page = rows.slice(0, search.limit);
     const last = page.at(-1);
     const more = rows.length > search.limit && last !== undefined;
@@ -113,37 +140,133 @@ export function createEventsTable({ database, queries }: Opened<StateTables>): E
   return {
     staged: {
       commit() {
-        senders.commit();
-        if (stagedHead === head) return;
-        head = stagedHead;
-        listeners.tell();
+        known?.commit();
+        reach(stagedHead);
       },
       rollback() {
-        senders.rollback();
+        known?.rollback();
         stagedHead = head;
       },
     },
-    append,
-    prune: (since) =>
-      statements.servers
-        .all()
-        .reduce((sum, { server }) => sum + statements.prune.run(server, since(server)).changes, 0),
+    appendEvents: (batch) => write((writing) => append(writing, batch), { counts: true }),
+    forget,
+    async prune(since) {
+      const oldest = queries
+        .selectFrom("events")
+        .select(({ fn }) => ["server", fn.min("at_ms").as("at_ms")])
+        .groupBy("server");
+      let old = (await read(oldest)).flatMap(({ server, at_ms }) => {
+        const beforeMs = since(server);
+        return at_ms < beforeMs ? [{ server, beforeMs, most: eventsAtOnce }] : [];
+      });
+      let deleted = 0;
+      while (old.length > 0) {
+        const some = old.slice(0, serversAtOnce);
+        const counts = await write(function* () {
+          const each: number[] = [];
+          for (const one of some) each.push((yield prune.with(one)).changes);
+          return each;
+        });
+        for (const count of counts) deleted += count;
+        // there is more of those of which so many were deleted
+        const left = some.filter((_, at) => (counts[at] ?? 0) >= eventsAtOnce);
+        old = [...left, ...old.slice(serversAtOnce)];
+      }
+      return deleted;
+    },
     events,
-    eventsAfter: (position, limit) => statements.after.all(position, limit).map(storedEvent),
+    async eventsAfter(position, limit) {
+      return (await read(later.with({ position, limit }))).map(storedEvent);
+    },
     eventsHead: () => head,
-    newestOf: (types) =>
-      // of a row with max() SQLite takes the other columns from where the maximum is (sqlite.org/lang_select.html, 2.5)
-      statements.newest.all(JSON.stringify(types)).map(({ server, body }) => ({
-        serverId: server,
-        event: JSON.parse(body) as HubEvent,
-      })),
+    async refreshEvents() {
+      reach(await database.head("events"));
+      return head;
+    },
+    async newestOf(types) {
+      if (types.length === 0) return [];
+      const newest = queries
+        .selectFrom("events")
+        .select(({ fn }) => fn.max("position").as("position"))
+        .where("type", "in", types)
+        .groupBy("server");
+      const rows = await read(queries.selectFrom("events").select(["server", "body"]).where("position", "in", newest));
+      return rows.map(({ server, body }) => ({ serverId: server, event: JSON.parse(body) as HubEvent }));
+    },
     onEvent: listeners.add,
   };
 }
 
-/** Whether an event is about a script or container: it happened to it, or its lines were dropped. */
+function statementsOf(queries: StateDatabase["queries"]) {
+  return {
+    sender: statement<{ readonly server: string }, SenderRow>((value) =>
+      queries
+        .selectFrom("senders")
+        .select(["ranges", "batches"])
+        // this table has none
+        .select(sql<null>`NULL`.as("crc"))
+        .where("server", "=", value("server")),
+    ),
+    putSender: statement<StateTables["senders"]>((value) =>
+      queries
+        .insertInto("senders")
+        .values({ server: value("server"), ranges: value("ranges"), batches: value("batches") })
+        .onConflict((on) => on.column("server").doUpdateSet(asGiven("ranges", "batches"))),
+    ),
+    add: statement<NewEvent>((value) =>
+      queries.insertInto("events").values({
+        // SQLite gives one itself when there is none
+        position: value("position") as number,
+        server: value("server"),
+        at_ms: value("at_ms"),
+        type: value("type"),
+        body: value("body"),
+      }),
+    ),
+    addTogether: manyRows<NewEvent>(["position", "server", "at_ms", "type", "body"], (rows) =>
+      queries.insertInto("events").values(rows as readonly StateTables["events"][]),
+    ),
+    later: statement<{ readonly position: number; readonly limit: number }, EventRow>((value) =>
+      queries
+        .selectFrom("events")
+        .leftJoin("servers", "servers.id", "events.server")
+        .select(["events.position", "events.server", "servers.hostname", "events.body"])
+        .where("events.position", ">", value("position"))
+        .orderBy("events.position")
+        .limit(value("limit")),
+    ),
+    drops: [
+      statement<{ readonly server: string }>((value) =>
+        queries.deleteFrom("events").where("server", "=", value("server")),
+      ),
+      statement<{ readonly server: string }>((value) =>
+        queries.deleteFrom("senders").where("server", "=", value("server")),
+      ),
+    ],
+    prune: statement<{ readonly server: string; readonly beforeMs: number; readonly most: number }>((value) =>
+      queries
+        .deleteFrom("events")
+        .where("position", "in", (some) =>
+          some
+            .selectFrom("events")
+            .select("position")
+            .where("server", "=", value("server"))
+            .where("at_ms", "<", value("beforeMs"))
+            .orderBy("at_ms")
+            .orderBy("position")
+            .limit(value("most")),
+        ),
+    ),
+  };
+}
+
+/**
+ * Whether an event is about a script or container: it happened to it, or its lines were dropped. Bodies are what
+ * JSON.stringify writes, where a quote within a text never stands alone: so this is a member and its whole value.
+ */
 function isAbout(source: string) {
-  return sql<boolean>`(${source} IN (json_extract(events.body, '$.script'), json_extract(events.body, '$.source')) OR EXISTS (SELECT 1 FROM json_each(events.body, '$.sources') AS dropped WHERE json_extract(dropped.value, '$.source') = ${source}))`;
+  const [script, name] = ["script", "source"].map((key) => `"${key}":${JSON.stringify(source)}`);
+  return sql<boolean>`(replace(events.body, ${script}, '') <> events.body OR replace(events.body, ${name}, '') <> events.body)`;
 }
 
 function storedEvent(row: EventRow): StoredEvent {

@@ -105,13 +105,14 @@ export type BlockStore = {
   ): Promise<{ readonly values: readonly TopValue[]; readonly partial: boolean }>;
   /** Entries of the same server and source around one, oldest first, the entry itself among them; empty: it is gone. */
   context(id: string, before: number, after: number): Promise<readonly StoredEntry[]>;
-  /** The position of the newest entry; positions count entries of all senders in order of arrival, from 1. */
-  head(): number;
-  /** The newest number of an origin's entries; 0: none. */
-  lastSeq(serverId: string): number;
   /**
-   * Tells of entries right after they are durable, in the order of their positions, before whoever sent them is told.
-   * A listener that throws ends nothing but its own turn.
+   * Up to where whoever follows may read: no entry with a position as low as this will appear any more. Positions count
+   * entries of all senders in order of arrival, from 1; with several hubs some may be missing.
+   */
+  head(): number;
+  /**
+   * Tells of entries within a moment after they are durable, in the order of their positions, each once; those that other
+   * hubs have stored too. A listener that throws ends nothing but its own turn.
    */
   onArrival(listener: (arrived: Arrived) => void): Cancel;
   /** Makes the test of entries as they arrive: indexes of those that are selected, rising. `scope` is the caller's to see to. */
@@ -127,7 +128,9 @@ export type BlockStore = {
    * Where entries of a time and later lie: all have a position greater than `after`. `oldestMs`: the time of the oldest
    * entry of each server and source, whatever time was asked for.
    */
-  extentSince(fromMs: number): { readonly after: number; readonly oldestMs: ReadonlyMap<string, number> };
+  extentSince(
+    fromMs: number,
+  ): Promise<{ readonly after: number; readonly oldestMs: ReadonlyMap<string, number> }>;
   waiting(): number;
   /** Deletes what need not be kept, whole blocks at a time, and gives their space back. @returns lines deleted */
   prune(keeping: Keeping): Promise<number>;
@@ -140,5 +143,5 @@ export type BlockStore = {
   /** Everything between two times as NDJSON text of whole lines, oldest first. */
   export(selection: LogSelection, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   sizes(): { readonly lines: number; readonly bytes: number; readonly blocks: number };
-  close(): void;
+  close(): void | Promise<void>;
 };

@@ -24,6 +24,11 @@ export type LogBatch = {
   readonly zstd: Uint8Array | null;
   /** size of the entries as JSON, for figures */
   readonly bytes: number;
+  /**
+   * The store numbers the entries, whatever numbers they have: from here on, and above all that the sender has. For senders
+   * without numbers of their own, whose deliveries may come to several hubs.
+   */
+  readonly numberFrom?: number;
 };
 
 /** Whose entries and events may be seen: ids of servers and sources; null: everybody's. */
@@ -50,6 +55,14 @@ export type ServerRow = {
 
 /** What a heartbeat changes of a server. */
 export type BeatRow = Pick<ServerRow, "id" | "version" | "lastSeenMs" | "heartbeat" | "tokenUsedAtMs">;
+
+/** By what a server is told from what it was before. */
+export type ServerIdentity = Pick<ServerRow, "hostname" | "machine" | "replacedAtMs" | "digest">;
+/** What may be changed of a server besides its heartbeat. */
+export type ServerChange = Partial<ServerIdentity & Pick<ServerRow, "tokenUsedAtMs" | "version" | "lastSeenMs">>;
+
+/** How a server is watched in its agent's stead, as JSON that the store does not look into. */
+export type WatchRow = { readonly serverId: string; readonly body: string };
 
 export type ProjectRow = {
   readonly id: string;
@@ -140,22 +153,39 @@ export type AuditSearch = {
   readonly before: string | null;
 };
 
+/**
+ * With several hubs over one database the same rows are written by all of them: what another hub has made of a row in the
+ * meantime rejects with a Fault `conflict` where only one can be right (a name that is given once, a project that is gone).
+ * Lists take `ids` to read some rows only; left out: all.
+ */
 export type StateStore = {
-  servers(): Promise<readonly ServerRow[]>;
+  servers(ids?: readonly string[]): Promise<readonly ServerRow[]>;
+  /** Rejects with a Fault `conflict` when the project has another server of this hostname, or is gone. */
   putServer(row: ServerRow): Promise<void>;
+  /**
+   * Changes what is given of a server that is still as `known` says. False: it is not, or it is gone, and nothing was
+   * changed. Rejects with a Fault `conflict` when the project has another server of the new hostname.
+   */
+  changeServer(id: string, known: ServerIdentity, change: ServerChange): Promise<boolean>;
   /** The server and its events are gone; its log entries go with their age. */
   deleteServer(id: string): Promise<void>;
-  projects(): Promise<readonly ProjectRow[]>;
+  projects(ids?: readonly string[]): Promise<readonly ProjectRow[]>;
+  /** Rejects with a Fault `conflict` when another hub has just made one of this name in the organization. */
   putProject(row: ProjectRow): Promise<void>;
   /** With its sources and enrolment tokens. Rejects with a Fault `conflict` when servers are in it. */
   deleteProject(id: string): Promise<void>;
-  sources(): Promise<readonly SourceRow[]>;
+  sources(ids?: readonly string[]): Promise<readonly SourceRow[]>;
+  /** Rejects with a Fault `conflict` when the project has another source of this name, or is gone. */
   putSource(row: SourceRow): Promise<void>;
   deleteSource(id: string): Promise<void>;
-  tokens(): Promise<readonly TokenRow[]>;
+  tokens(ids?: readonly string[]): Promise<readonly TokenRow[]>;
   putToken(row: TokenRow): Promise<void>;
   deleteToken(id: string): Promise<void>;
-  /** When sources and tokens were last used: written together, not worth a wait. */
+  /** Takes one use of an enrolment token, counted where all hubs see it. @returns the uses so far; null: none was left, or it is gone */
+  spendToken(id: string): Promise<number | null>;
+  /** Gives back what `spendToken` took. @returns the uses so far; null: it is gone */
+  refundToken(id: string): Promise<number | null>;
+  /** When sources and tokens were last used: written together, not worth a wait; an earlier time changes nothing. */
   putUses(
     uses: readonly { readonly id: string; readonly kind: "source" | "token"; readonly atMs: number }[],
   ): Promise<void>;
@@ -166,21 +196,32 @@ export type StateStore = {
   /** Newest first. */
   audit(search: AuditSearch): Promise<AuditPage>;
   putBeats(rows: readonly BeatRow[]): Promise<void>;
+  /** How servers are watched whose agents are silent, of those that are. */
+  watches(ids?: readonly string[]): Promise<readonly WatchRow[]>;
+  /** Of servers that are gone nothing is kept. Told as `beat`. */
+  putWatches(rows: readonly { readonly serverId: string; readonly body: string | null }[]): Promise<void>;
   appendEvents(batch: EventBatch): Promise<Appended>;
   /** By time, newest first. */
   events(search: EventSearch): Promise<EventsPage>;
   /** In order of arrival, of everybody; the caller leaves out what its reader may not see. */
-  eventsAfter(position: number, limit: number): readonly StoredEvent[];
+  eventsAfter(position: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** The position of the newest event that this hub has heard of; another hub may have added some since. */
   eventsHead(): number;
+  /** Asks the database what the newest event is; listeners hear of what is new. @returns its position */
+  refreshEvents(): Promise<number>;
+  /** Hears that there are new events, from whichever hub. */
   onEvent(listener: () => void): Cancel;
   /** The newest of these events of each server; for a start, since it may read all of them. */
-  newestOf(types: readonly HubEvent["type"][]): readonly { readonly serverId: string; readonly event: HubEvent }[];
+  newestOf(
+    types: readonly HubEvent["type"][],
+  ): Promise<readonly { readonly serverId: string; readonly event: HubEvent }[]>;
   /**
    * Deletes events older than `since` says of their server, and failed sign-ins older than `strangersMs` that belong to
    * nobody: strangers must not fill the disk. @returns how many events
    */
   prune(since: (serverId: string) => number, strangersMs: number): Promise<number>;
-  /** Whether the storage answers. */
-  ready(): boolean;
-  close(): void;
+  /** Whether the storage answers, within two seconds. */
+  ready(): Promise<boolean>;
+  /** Writes what waits, and lets go of what is the store's own. */
+  close(): void | Promise<void>;
 };

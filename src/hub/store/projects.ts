@@ -1,34 +1,23 @@
-/** Projects and sources in `state.db`. */
+/** Projects and sources. */
 import { Fault } from "#src/protocol/fault.ts";
-import type { Commits } from "./commits.ts";
-import type { Opened } from "./database.ts";
-import type { StateStore } from "./port.ts";
+import type { ProjectRow, SourceRow, StateStore } from "./port.ts";
+import type { StateDatabase } from "./state-database.ts";
 import type { StateTables } from "./state-tables.ts";
+import { asGiven, rowsOf, run, statement } from "./statement.ts";
 
-export function createProjectsTable(
-  { database, queries }: Opened<StateTables>,
-  commits: Commits,
-): Pick<StateStore, "projects" | "putProject" | "deleteProject" | "sources" | "putSource" | "deleteSource"> {
-  const putProject = database.prepare<unknown, [string, string | null, string, number, number | null, number | null]>(
-    "INSERT INTO projects (id, organization_id, name, created_at_ms, retention_days, retention_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id, name = excluded.name, retention_days = excluded.retention_days, retention_bytes = excluded.retention_bytes",
-  );
-  const holdsServers = database.prepare<{ one: number }, [string]>(
-    "SELECT 1 AS one FROM servers WHERE project_id = ? LIMIT 1",
-  );
-  const drops = [
-    "DELETE FROM sources WHERE project_id = ?",
-    "DELETE FROM tokens WHERE project_id = ?",
-    "DELETE FROM projects WHERE id = ?",
-  ].map((text) => database.prepare<unknown, [string]>(text));
-  const putSource = database.prepare<unknown, [string, string, string, number, Uint8Array, number | null]>(
-    "INSERT INTO sources (id, project_id, name, created_at_ms, digest, last_used_at_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name, digest = excluded.digest, last_used_at_ms = excluded.last_used_at_ms",
-  );
-  const dropSource = database.prepare<unknown, [string]>("DELETE FROM sources WHERE id = ?");
+export type ProjectsTable = Pick<
+  StateStore,
+  "projects" | "putProject" | "deleteProject" | "sources" | "putSource" | "deleteSource"
+>;
+
+export function createProjectsTable({ queries, read, write, isOneOf }: StateDatabase): ProjectsTable {
+  const { putProject, holdsServers, drops, putSource, dropSource } = statementsOf(queries);
 
   return {
-    async projects() {
-      const rows = await queries.selectFrom("projects").selectAll().execute();
-      return rows.map((row) => ({
+    async projects(ids) {
+      const all = queries.selectFrom("projects").selectAll();
+      const rows = await read(ids === undefined ? all : all.where(isOneOf("id", ids)));
+      return rows.map((row): ProjectRow => ({
         id: row.id,
         organizationId: row.organization_id,
         name: row.name,
@@ -37,19 +26,30 @@ export function createProjectsTable(
       }));
     },
     putProject: ({ id, organizationId, name, createdAtMs, retention }) =>
-      commits.write(0, () => {
-        putProject.run(id, organizationId, name, createdAtMs, retention.days, retention.bytes);
+      write(function* ({ changed }) {
+        yield putProject.with({
+          id,
+          organization_id: organizationId,
+          name,
+          created_at_ms: createdAtMs,
+          retention_days: retention.days,
+          retention_bytes: retention.bytes,
+        });
+        changed("project", id);
       }),
     deleteProject: (id) =>
-      commits.write(0, () => {
-        if (holdsServers.get(id) !== null) {
+      write(function* ({ changed }) {
+        if ((yield* rowsOf(holdsServers.with({ id }))).length > 0) {
           throw new Fault("conflict", "servers are in this project", { hint: "Remove its servers first" });
         }
-        for (const drop of drops) drop.run(id);
+        yield* run(...drops.map((drop) => drop.with({ id })));
+        // its sources and tokens go with it
+        changed("project", id);
       }),
-    async sources() {
-      const rows = await queries.selectFrom("sources").selectAll().execute();
-      return rows.map((row) => ({
+    async sources(ids) {
+      const all = queries.selectFrom("sources").selectAll();
+      const rows = await read(ids === undefined ? all : all.where(isOneOf("id", ids)));
+      return rows.map((row): SourceRow => ({
         id: row.id,
         projectId: row.project_id,
         name: row.name,
@@ -59,12 +59,64 @@ export function createProjectsTable(
       }));
     },
     putSource: ({ id, projectId, name, createdAtMs, digest, lastUsedAtMs }) =>
-      commits.write(0, () => {
-        putSource.run(id, projectId, name, createdAtMs, digest, lastUsedAtMs);
+      write(function* ({ changed }) {
+        yield putSource.with({
+          id,
+          project_id: projectId,
+          name,
+          created_at_ms: createdAtMs,
+          digest,
+          last_used_at_ms: lastUsedAtMs,
+        });
+        changed("source", id);
       }),
     deleteSource: (id) =>
-      commits.write(0, () => {
-        dropSource.run(id);
+      write(function* ({ changed }) {
+        yield dropSource.with({ id });
+        changed("source", id);
       }),
+  };
+}
+
+function statementsOf(queries: StateDatabase["queries"]) {
+  type Id = { readonly id: string };
+  return {
+    putProject: statement<StateTables["projects"]>((value) =>
+      queries
+        .insertInto("projects")
+        .values({
+          id: value("id"),
+          organization_id: value("organization_id"),
+          name: value("name"),
+          created_at_ms: value("created_at_ms"),
+          retention_days: value("retention_days"),
+          retention_bytes: value("retention_bytes"),
+        })
+        .onConflict((on) =>
+          on.column("id").doUpdateSet(asGiven("organization_id", "name", "retention_days", "retention_bytes")),
+        ),
+    ),
+    holdsServers: statement<Id, { id: string }>((value) =>
+      queries.selectFrom("servers").select("id").where("project_id", "=", value("id")).limit(1),
+    ),
+    drops: [
+      statement<Id>((value) => queries.deleteFrom("sources").where("project_id", "=", value("id"))),
+      statement<Id>((value) => queries.deleteFrom("tokens").where("project_id", "=", value("id"))),
+      statement<Id>((value) => queries.deleteFrom("projects").where("id", "=", value("id"))),
+    ],
+    putSource: statement<StateTables["sources"]>((value) =>
+      queries
+        .insertInto("sources")
+        .values({
+          id: value("id"),
+          project_id: value("project_id"),
+          name: value("name"),
+          created_at_ms: value("created_at_ms"),
+          digest: value("digest"),
+          last_used_at_ms: value("last_used_at_ms"),
+        })
+        .onConflict((on) => on.column("id").doUpdateSet(asGiven("name", "digest", "last_used_at_ms"))),
+    ),
+    dropSource: statement<Id>((value) => queries.deleteFrom("sources").where("id", "=", value("id"))),
   };
 }

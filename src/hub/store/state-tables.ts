@@ -1,5 +1,5 @@
-/** Tables of `state.db`. */
-import { type Kysely, sql } from "kysely";
+/** Tables of the state, as they are made in SQLite and in Postgres. */
+import { type Kysely, PostgresAdapter, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
 export type StateTables = {
@@ -69,29 +69,52 @@ export type StateTables = {
   };
   ssh: { server: string; body: string; sealed: string };
   ssh_hub_keys: { organization_id: string; sealed: string; created_at_ms: number };
-  jobs: { id: string; server: string; over: number; created_at_ms: number; body: string };
+  jobs: {
+    id: string;
+    server: string;
+    over: number;
+    created_at_ms: number;
+    body: string;
+    holder: string | null;
+    cancelled: number;
+  };
   pending_tokens: { server: string; digest: Uint8Array };
+  watches: { server: string; body: string };
 };
+
+/**
+ * What columns are called: whole numbers up to 2^53, numbers, bytes. A row is counted by SQLite itself; hubs that share a
+ * database count in another table, because a sequence gives numbers in another order than that of commits.
+ */
+export function columnTypes<T>(db: Kysely<T>) {
+  const isPostgres = db.getExecutor().adapter instanceof PostgresAdapter;
+  return isPostgres
+    ? ({ whole: "bigint", number: "double precision", bytes: "bytea", countsItself: false } as const)
+    : ({ whole: "integer", number: "real", bytes: "blob", countsItself: true } as const);
+}
 
 export const stateMigrations: Readonly<Record<string, Migration>> = {
   "0001-servers-and-events": {
     async up(db: Kysely<unknown>) {
+      const { whole, bytes, countsItself } = columnTypes(db);
       await db.schema
         .createTable("servers")
         .addColumn("id", "text", (column) => column.primaryKey())
         .addColumn("hostname", "text", (column) => column.notNull().unique())
-        .addColumn("created_at_ms", "integer", (column) => column.notNull())
-        .addColumn("digest", "blob")
+        .addColumn("created_at_ms", whole, (column) => column.notNull())
+        .addColumn("digest", bytes)
         .addColumn("version", "text")
-        .addColumn("last_seen_ms", "integer")
+        .addColumn("last_seen_ms", whole)
         .addColumn("heartbeat", "text")
         .execute();
       await db.schema
         .createTable("events")
         // AUTOINCREMENT: a position is never given twice, also after the newest event was deleted
-        .addColumn("position", "integer", (column) => column.primaryKey().autoIncrement())
+        .addColumn("position", whole, (column) =>
+          countsItself ? column.primaryKey().autoIncrement() : column.primaryKey(),
+        )
         .addColumn("server", "text", (column) => column.notNull())
-        .addColumn("at_ms", "integer", (column) => column.notNull())
+        .addColumn("at_ms", whole, (column) => column.notNull())
         .addColumn("type", "text", (column) => column.notNull())
         .addColumn("body", "text", (column) => column.notNull())
         .execute();
@@ -123,35 +146,62 @@ export const stateMigrations: Readonly<Record<string, Migration>> = {
   "0003-ssh-and-jobs": { up: makeSshAndJobs },
   "0004-retention": {
     async up(db: Kysely<unknown>) {
+      const { whole, number } = columnTypes(db);
       // null: as long, and as much, as the hub keeps
-      await db.schema.alterTable("projects").addColumn("retention_days", "real").execute();
-      await db.schema.alterTable("projects").addColumn("retention_bytes", "integer").execute();
+      await db.schema.alterTable("projects").addColumn("retention_days", number).execute();
+      await db.schema.alterTable("projects").addColumn("retention_bytes", whole).execute();
+    },
+  },
+  "0005-several-hubs": {
+    async up(db: Kysely<unknown>) {
+      const { whole } = columnTypes(db);
+      await db.schema.alterTable("jobs").addColumn("holder", "text").execute();
+      await db.schema
+        .alterTable("jobs")
+        .addColumn("cancelled", whole, (column) => column.notNull().defaultTo(0))
+        .execute();
+      // of the open jobs of a server one is held at a time, whichever hubs reach for them
+      await db.schema
+        .createIndex("jobs_held")
+        .unique()
+        .on("jobs")
+        .column("server")
+        .where(sql.ref("over"), "=", 0)
+        .where(sql.ref("holder"), "is not", null)
+        .execute();
+      await db.schema
+        .createTable("watches")
+        .addColumn("server", "text", (column) => column.primaryKey().references("servers.id").onDelete("cascade"))
+        .addColumn("body", "text", (column) => column.notNull())
+        .execute();
     },
   },
 };
 
 async function makeProjects(db: Kysely<unknown>): Promise<void> {
+  const { whole, bytes } = columnTypes(db);
   await db.schema
     .createTable("projects")
     .addColumn("id", "text", (column) => column.primaryKey())
     .addColumn("organization_id", "text")
     .addColumn("name", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
     .execute();
   await db.schema
     .createTable("sources")
     .addColumn("id", "text", (column) => column.primaryKey())
     .addColumn("project_id", "text", (column) => column.notNull().references("projects.id"))
     .addColumn("name", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
-    .addColumn("digest", "blob", (column) => column.notNull())
-    .addColumn("last_used_at_ms", "integer")
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
+    .addColumn("digest", bytes, (column) => column.notNull())
+    .addColumn("last_used_at_ms", whole)
     .addUniqueConstraint("sources_by_name", ["project_id", "name"])
     .execute();
 }
 
 /** The servers so far go into a project "default", which the first organization takes over. */
 async function moveServers(db: Kysely<unknown>): Promise<void> {
+  const { whole, bytes } = columnTypes(db);
   const old = db as Kysely<{ servers: { created_at_ms: number }; projects: StateTables["projects"] }>;
   const oldest = await old
     .selectFrom("servers")
@@ -168,13 +218,13 @@ async function moveServers(db: Kysely<unknown>): Promise<void> {
     .addColumn("id", "text", (column) => column.primaryKey())
     .addColumn("project_id", "text", (column) => column.notNull().references("projects.id"))
     .addColumn("hostname", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
     .addColumn("machine", "text")
-    .addColumn("replaced_at_ms", "integer")
-    .addColumn("digest", "blob")
-    .addColumn("token_used_at_ms", "integer")
+    .addColumn("replaced_at_ms", whole)
+    .addColumn("digest", bytes)
+    .addColumn("token_used_at_ms", whole)
     .addColumn("version", "text")
-    .addColumn("last_seen_ms", "integer")
+    .addColumn("last_seen_ms", whole)
     .addColumn("heartbeat", "text")
     .addUniqueConstraint("servers_by_hostname", ["project_id", "hostname"])
     .execute();
@@ -187,6 +237,7 @@ async function moveServers(db: Kysely<unknown>): Promise<void> {
 }
 
 async function makeTokens(db: Kysely<unknown>): Promise<void> {
+  const { whole, bytes } = columnTypes(db);
   await db.schema
     .createTable("tokens")
     .addColumn("id", "text", (column) => column.primaryKey())
@@ -195,14 +246,14 @@ async function makeTokens(db: Kysely<unknown>): Promise<void> {
     .addColumn("project_id", "text", (column) => column.references("projects.id"))
     .addColumn("name", "text", (column) => column.notNull())
     .addColumn("hint", "text", (column) => column.notNull())
-    .addColumn("digest", "blob", (column) => column.notNull())
+    .addColumn("digest", bytes, (column) => column.notNull())
     .addColumn("scopes", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
     .addColumn("created_by", "text")
-    .addColumn("expires_at_ms", "integer")
-    .addColumn("max_uses", "integer")
-    .addColumn("uses", "integer", (column) => column.notNull())
-    .addColumn("last_used_at_ms", "integer")
+    .addColumn("expires_at_ms", whole)
+    .addColumn("max_uses", whole)
+    .addColumn("uses", whole, (column) => column.notNull())
+    .addColumn("last_used_at_ms", whole)
     .execute();
   await db.schema
     .createTable("devices")
@@ -210,17 +261,20 @@ async function makeTokens(db: Kysely<unknown>): Promise<void> {
     .addColumn("hostname", "text")
     .addColumn("address", "text")
     .addColumn("purpose", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
-    .addColumn("expires_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
+    .addColumn("expires_at_ms", whole, (column) => column.notNull())
     .execute();
 }
 
 async function makeAudit(db: Kysely<unknown>): Promise<void> {
+  const { whole, countsItself } = columnTypes(db);
   await db.schema
     .createTable("audit")
-    .addColumn("position", "integer", (column) => column.primaryKey().autoIncrement())
+    .addColumn("position", whole, (column) =>
+      countsItself ? column.primaryKey().autoIncrement() : column.primaryKey(),
+    )
     .addColumn("organization_id", "text")
-    .addColumn("at_ms", "integer", (column) => column.notNull())
+    .addColumn("at_ms", whole, (column) => column.notNull())
     .addColumn("action", "text", (column) => column.notNull())
     .addColumn("actor", "text")
     .addColumn("target", "text")
@@ -231,6 +285,7 @@ async function makeAudit(db: Kysely<unknown>): Promise<void> {
 
 /** Everything in them belongs to a server and goes with it. */
 async function makeSshAndJobs(db: Kysely<unknown>): Promise<void> {
+  const { whole, bytes } = columnTypes(db);
   await db.schema
     .createTable("ssh")
     .addColumn("server", "text", (column) => column.primaryKey().references("servers.id").onDelete("cascade"))
@@ -241,14 +296,14 @@ async function makeSshAndJobs(db: Kysely<unknown>): Promise<void> {
     .createTable("ssh_hub_keys")
     .addColumn("organization_id", "text", (column) => column.primaryKey())
     .addColumn("sealed", "text", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
     .execute();
   await db.schema
     .createTable("jobs")
     .addColumn("id", "text", (column) => column.primaryKey())
     .addColumn("server", "text", (column) => column.notNull().references("servers.id").onDelete("cascade"))
-    .addColumn("over", "integer", (column) => column.notNull())
-    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("over", whole, (column) => column.notNull())
+    .addColumn("created_at_ms", whole, (column) => column.notNull())
     .addColumn("body", "text", (column) => column.notNull())
     .execute();
   await db.schema.createIndex("jobs_by_server").on("jobs").columns(["server", "created_at_ms"]).execute();
@@ -256,6 +311,6 @@ async function makeSshAndJobs(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable("pending_tokens")
     .addColumn("server", "text", (column) => column.primaryKey().references("servers.id").onDelete("cascade"))
-    .addColumn("digest", "blob", (column) => column.notNull())
+    .addColumn("digest", bytes, (column) => column.notNull())
     .execute();
 }

@@ -1,76 +1,152 @@
-/** API keys and enrolment tokens in `state.db`, and when tokens were last used. */
-import type { Commits } from "./commits.ts";
-import type { Opened } from "./database.ts";
+/** API keys and enrolment tokens, and when tokens were last used. */
 import type { StateStore, TokenRow } from "./port.ts";
+import type { StateDatabase } from "./state-database.ts";
 import type { StateTables } from "./state-tables.ts";
+import { asGiven, rowsOf, run, statement } from "./statement.ts";
 
-type Text = string | null;
-type Count = number | null;
+type Row = StateTables["tokens"];
 
-export function createTokensTable(
-  { database, queries }: Opened<StateTables>,
-  commits: Commits,
-): Pick<StateStore, "tokens" | "putToken" | "deleteToken" | "putUses"> {
-  const put = database.prepare<
-    unknown,
-    [string, string, string, Text, string, string, Uint8Array, string, number, Text, Count, Count, number, Count]
-  >(
-    `INSERT INTO tokens (id, kind, organization_id, project_id, name, hint, digest, scopes, created_at_ms, created_by, expires_at_ms, max_uses, uses, last_used_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET uses = excluded.uses, last_used_at_ms = excluded.last_used_at_ms`,
-  );
-  const drop = database.prepare<unknown, [string]>("DELETE FROM tokens WHERE id = ?");
-  const useOf = {
-    source: database.prepare<unknown, [number, string]>("UPDATE sources SET last_used_at_ms = ? WHERE id = ?"),
-    token: database.prepare<unknown, [number, string]>("UPDATE tokens SET last_used_at_ms = ? WHERE id = ?"),
-  };
+export type TokensTable = Pick<
+  StateStore,
+  "tokens" | "putToken" | "deleteToken" | "spendToken" | "refundToken" | "putUses"
+>;
+
+export function createTokensTable({ queries, read, write, isOneOf }: StateDatabase): TokensTable {
+  const { put, drop, spend, refund, useOf } = statementsOf(queries);
 
   return {
-    async tokens() {
-      const rows = await queries.selectFrom("tokens").selectAll().execute();
-      return rows.map((row) => ({
-        id: row.id,
-        kind: row.kind,
-        organizationId: row.organization_id,
-        projectId: row.project_id,
-        name: row.name,
-        hint: row.hint,
-        digest: row.digest,
-        scopes: JSON.parse(row.scopes) as readonly string[],
-        createdAtMs: row.created_at_ms,
-        createdBy: row.created_by,
-        expiresAtMs: row.expires_at_ms,
-        maxUses: row.max_uses,
-        uses: row.uses,
-        lastUsedAtMs: row.last_used_at_ms,
-      }));
+    async tokens(ids) {
+      const all = queries.selectFrom("tokens").selectAll();
+      return (await read(ids === undefined ? all : all.where(isOneOf("id", ids)))).map(rowOf);
     },
-    putToken: (row: TokenRow) =>
-      commits.write(0, () => {
-        put.run(
-          row.id,
-          row.kind,
-          row.organizationId,
-          row.projectId,
-          row.name,
-          row.hint,
-          row.digest,
-          JSON.stringify(row.scopes),
-          row.createdAtMs,
-          row.createdBy,
-          row.expiresAtMs,
-          row.maxUses,
-          row.uses,
-          row.lastUsedAtMs,
-        );
+    putToken: (row) =>
+      write(function* ({ changed }) {
+        yield put.with(columnsOf(row));
+        changed("token", row.id);
       }),
     deleteToken: (id) =>
-      commits.write(0, () => {
-        drop.run(id);
+      write(function* ({ changed }) {
+        yield drop.with({ id });
+        changed("token", id);
       }),
+    spendToken: (id) => count(spend, id),
+    refundToken: (id) => count(refund, id),
     putUses: (uses) =>
-      commits.write(0, () => {
-        for (const { id, kind, atMs } of uses) useOf[kind].run(atMs, id);
+      write(function* ({ changed }) {
+        for (const { id, kind, atMs } of uses) {
+          // another hub may have seen it later
+          if ((yield* run(useOf[kind].with({ id, atMs }))) > 0) changed(kind, id);
+        }
       }),
+  };
+
+  function count(by: typeof spend, id: string): Promise<number | null> {
+    return write(function* ({ changed }) {
+      const [token] = yield* rowsOf(by.with({ id }));
+      if (token === undefined) return null;
+      changed("token", id);
+      return token.uses;
+    });
+  }
+}
+
+function statementsOf(queries: StateDatabase["queries"]) {
+  type Id = { readonly id: string };
+  type Use = { readonly id: string; readonly atMs: number };
+  return {
+    put: statement<Row>((value) =>
+      queries
+        .insertInto("tokens")
+        .values({
+          id: value("id"),
+          kind: value("kind"),
+          organization_id: value("organization_id"),
+          project_id: value("project_id"),
+          name: value("name"),
+          hint: value("hint"),
+          digest: value("digest"),
+          scopes: value("scopes"),
+          created_at_ms: value("created_at_ms"),
+          created_by: value("created_by"),
+          expires_at_ms: value("expires_at_ms"),
+          max_uses: value("max_uses"),
+          uses: value("uses"),
+          last_used_at_ms: value("last_used_at_ms"),
+        })
+        .onConflict((on) => on.column("id").doUpdateSet(asGiven("uses", "last_used_at_ms"))),
+    ),
+    drop: statement<Id>((value) => queries.deleteFrom("tokens").where("id", "=", value("id"))),
+    // both look and count in one statement, so that two hubs can't take the same use
+    spend: statement<Id, Pick<Row, "uses">>((value) =>
+      queries
+        .updateTable("tokens")
+        .set((eb) => ({ uses: eb("uses", "+", 1) }))
+        .where("id", "=", value("id"))
+        .where("kind", "=", "enrolment")
+        .where((eb) => eb.or([eb("max_uses", "is", null), eb("uses", "<", eb.ref("max_uses"))]))
+        .returning("uses"),
+    ),
+    refund: statement<Id, Pick<Row, "uses">>((value) =>
+      queries
+        .updateTable("tokens")
+        .set((eb) => ({ uses: eb("uses", "-", 1) }))
+        .where("id", "=", value("id"))
+        .where("uses", ">", 0)
+        .returning("uses"),
+    ),
+    useOf: {
+      source: statement<Use>((value) =>
+        queries
+          .updateTable("sources")
+          .set({ last_used_at_ms: value("atMs") })
+          .where("id", "=", value("id"))
+          .where((eb) => eb.or([eb("last_used_at_ms", "is", null), eb("last_used_at_ms", "<", value("atMs"))])),
+      ),
+      token: statement<Use>((value) =>
+        queries
+          .updateTable("tokens")
+          .set({ last_used_at_ms: value("atMs") })
+          .where("id", "=", value("id"))
+          .where((eb) => eb.or([eb("last_used_at_ms", "is", null), eb("last_used_at_ms", "<", value("atMs"))])),
+      ),
+    },
+  };
+}
+
+function rowOf(row: Row): TokenRow {
+  return {
+    id: row.id,
+    kind: row.kind,
+    organizationId: row.organization_id,
+    projectId: row.project_id,
+    name: row.name,
+    hint: row.hint,
+    digest: row.digest,
+    scopes: JSON.parse(row.scopes) as readonly string[],
+    createdAtMs: row.created_at_ms,
+    createdBy: row.created_by,
+    expiresAtMs: row.expires_at_ms,
+    maxUses: row.max_uses,
+    uses: row.uses,
+    lastUsedAtMs: row.last_used_at_ms,
+  };
+}
+
+function columnsOf(row: TokenRow): Row {
+  return {
+    id: row.id,
+    kind: row.kind,
+    organization_id: row.organizationId,
+    project_id: row.projectId,
+    name: row.name,
+    hint: row.hint,
+    digest: row.digest,
+    scopes: JSON.stringify(row.scopes),
+    created_at_ms: row.createdAtMs,
+    created_by: row.createdBy,
+    expires_at_ms: row.expiresAtMs,
+    max_uses: row.maxUses,
+    uses: row.uses,
+    last_used_at_ms: row.lastUsedAtMs,
   };
 }

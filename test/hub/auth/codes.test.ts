@@ -1,10 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
+import { openEngine } from "#src/hub/auth/engine.ts";
 import { createLane } from "#src/hub/auth/lane.ts";
 import { createQueue } from "#src/hub/auth/queue.ts";
+import { openSecret } from "#src/hub/auth/secret.ts";
 import { createUsedCodes } from "#src/hub/auth/used-codes.ts";
 import { createUserCode, plainUserCode, shownUserCode } from "#src/hub/auth/user-code.ts";
+import { openAuthDatabase } from "#src/hub/store/auth-database.ts";
+import { storageFault } from "#src/hub/store/commits.ts";
 import { createTestClock } from "#test/kit/clock.ts";
+import { temporaryFolder } from "#test/kit/folder.ts";
 
 describe("a user code", () => {
   test("has eight letters that make no words and can't be mistaken", () => {
@@ -22,15 +27,29 @@ describe("a user code", () => {
 });
 
 describe("an authenticator's code", () => {
-  test("is good once for each person while it could be right", () => {
+  test("is good once for each person while it could be right, also after a restart", async () => {
+    await using folder = temporaryFolder();
     const clock = createTestClock();
-    const used = createUsedCodes(clock);
-    expect([used.take("ann", "123456"), used.take("ann", "123456")]).toEqual([true, false]);
-    expect(used.take("bob", "123456")).toBe(true);
+    const log = { warn: () => undefined };
+    const secret = openSecret(folder.path);
+    const open = async () => {
+      const database = { ...(await openAuthDatabase(folder.path)), faultOf: storageFault };
+      const { context } = await openEngine({ database, secret, secure: false, log });
+      return { used: createUsedCodes(context.adapter, clock), close: database.close };
+    };
+    const first = await open();
+    const take = (person: string, code = "123456") => first.used.take(person, code);
+    expect([await take("ann"), await take("ann")]).toEqual([true, false]);
+    expect([await take("bob"), await take("ann", "123457")]).toEqual([true, true]);
+    const both = await Promise.all([take("cid"), take("cid"), take("cid")]);
+    expect(both.filter(Boolean)).toHaveLength(1);
+    first.close();
+    const second = await open();
     clock.advance(89_000);
-    expect(used.take("ann", "123456")).toBe(false);
+    expect(await second.used.take("ann", "123456")).toBe(false);
     clock.advance(2000);
-    expect(used.take("ann", "123456")).toBe(true);
+    expect(await second.used.take("ann", "123456")).toBe(true);
+    second.close();
   });
 });
 

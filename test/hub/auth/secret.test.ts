@@ -2,7 +2,8 @@ import { chmodSync, readFileSync, readdirSync, statSync, writeFileSync } from "n
 
 import { describe, expect, test } from "bun:test";
 
-import { openSecret } from "#src/hub/auth/secret.ts";
+import { agreeOnSecret, openSecret } from "#src/hub/auth/secret.ts";
+import { failureOf } from "#test/kit/failure.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -36,6 +37,34 @@ describe("the hub's secret", () => {
     }
     chmodSync(folder.at("secret"), 0o600);
     openSecret(folder.path);
+  });
+
+  test("may be a file for several hubs, which a group may read and nobody else", async () => {
+    await using folder = temporaryFolder();
+    await using other = temporaryFolder();
+    const file = folder.at("shared-secret");
+    const first = text(openSecret(folder.path, file).derive("a"));
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    chmodSync(file, 0o440);
+    expect(text(openSecret(other.path, file).derive("a"))).toBe(first);
+    expect(readdirSync(other.path)).toEqual([]);
+    for (const mode of [0o444, 0o660, 0o604]) {
+      chmodSync(file, mode);
+      expect(() => openSecret(folder.path, file)).toThrow(/may be read by others/);
+    }
+  });
+
+  test("is agreed on by what tells nothing of it", async () => {
+    await using one = temporaryFolder();
+    await using other = temporaryFolder();
+    let agreed: string | undefined;
+    const agree = async (value: string) => (agreed ??= value);
+    await agreeOnSecret(openSecret(one.path), agree);
+    await agreeOnSecret(openSecret(one.path), agree);
+    expect(agreed).toMatch(/^[0-9a-f]{64}$/);
+    expect(readFileSync(one.at("secret"), "utf8")).not.toContain(agreed ?? "");
+    const refused = await failureOf(agreeOnSecret(openSecret(other.path), agree));
+    expect(refused).toMatchObject({ code: "failed", hint: expect.stringContaining("secretFile") as string });
   });
 
   test("that is damaged is not replaced", async () => {

@@ -161,8 +161,8 @@ describe("grouping anew", () => {
     const extent = rig.log.extentSince;
     // the first hour and half of the second are gone
     Object.assign(rig.log, {
-      extentSince: (fromMs: number) => ({
-        after: Math.max(15, extent(fromMs).after),
+      extentSince: async (fromMs: number) => ({
+        after: Math.max(15, (await extent(fromMs)).after),
         oldestMs: new Map([["s1", now - 3 * hour]]),
       }),
     });

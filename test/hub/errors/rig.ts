@@ -73,7 +73,7 @@ export function createTestLog(now: () => number): TestLog {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    extentSince(fromMs) {
+    async extentSince(fromMs) {
       const after = times.findIndex((ms) => ms >= fromMs);
       const oldestMs = new Map<string, number>();
       lines.forEach(({ server = "s1" }, i) => {
@@ -152,8 +152,9 @@ export function createTestEvents() {
       all.push({ id: String(all.length + 1), serverId, hostname: serverId, event });
       for (const listener of listeners) listener();
     },
-    eventsAfter: (position: number, limit: number) => all.slice(position, position + limit),
+    eventsAfter: async (position: number, limit: number) => all.slice(position, position + limit),
     eventsHead: () => all.length,
+    refreshEvents: async () => all.length,
     onEvent: (listener: () => void) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);

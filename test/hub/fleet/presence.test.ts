@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { createTurns, silencesIn } from "#src/hub/fleet/turns.ts";
 import type { HubEvent } from "#src/protocol/event.ts";
+import { until } from "#test/kit/wait.ts";
 import { beat, fleetOn } from "./rig.ts";
 
 const at = (ms: number) => new Date(Date.parse("2026-01-01T00:00:00.000Z") + ms).toISOString();
@@ -120,13 +121,13 @@ describe("the turns of agents", () => {
             expect(batch.serverId).toBe(server.id);
             events.push(...batch.events);
           },
-          newestOf(types) {
+          async newestOf(types) {
             const event = events.findLast(({ type }) => types.includes(type));
             return event === undefined ? [] : [{ serverId: server.id, event }];
           },
         },
         isWatched: () => watched,
-        now: () => rig.clock.now(),
+        clock: rig.clock,
         log: { info: (message) => void said.push(message), warn: (message) => void said.push(message) },
       });
     return { ...rig, id: server.id, events, said, open };
@@ -134,10 +135,11 @@ describe("the turns of agents", () => {
 
   test("are put down with their times and with who watches meanwhile", async () => {
     const { clock, fleet, id, events, said, open } = await turnsOf([], true);
-    open();
+    await open();
     fleet.beat(id, beat);
     clock.advance(300_000);
     fleet.beat(id, beat);
+    await until(() => events.length === 2, "both turns");
     expect(events).toEqual([
       { type: "agent.silent", at: at(120_001), since: at(0), version: "1.0.0", watch: "ssh" },
       { type: "agent.back", at: at(300_000), since: at(0), version: "1.0.0" },
@@ -150,15 +152,14 @@ describe("the turns of agents", () => {
 
   test("are told once, however often the hub is started meanwhile", async () => {
     const { clock, fleet, id, events, open } = await turnsOf();
-    const first = open();
+    const first = await open();
     fleet.beat(id, beat);
     clock.advance(300_000);
     first.close();
-    expect([...silencesIn({ newestOf: () => [{ serverId: id, event: events[0] as HubEvent }] })]).toEqual([
-      [id, at(0)],
-    ]);
+    const told = await silencesIn({ newestOf: async () => [{ serverId: id, event: events[0] as HubEvent }] });
+    expect([...told]).toEqual([[id, at(0)]]);
     // a start that has forgotten who is there: the same silence is noticed again
-    const second = open();
+    const second = await open();
     await fleet.revoke(id);
     expect(events.map(({ type }) => type)).toEqual(["agent.silent"]);
     await fleet.rotate(id);
@@ -169,7 +170,7 @@ describe("the turns of agents", () => {
 
   test("of an agent whose token was revoked are none", async () => {
     const { fleet, id, events, open } = await turnsOf();
-    open();
+    await open();
     fleet.beat(id, beat);
     await fleet.revoke(id);
     expect(events).toEqual([]);
@@ -177,12 +178,12 @@ describe("the turns of agents", () => {
 
   test("remember that watching failed", async () => {
     const { id, events, open } = await turnsOf();
-    const first = open();
+    const first = await open();
     expect(first.wasFailing(id)).toBe(false);
     first.tell(id, { type: "watch.failed", at: at(0), problem: "refused" });
     expect(first.wasFailing(id)).toBe(true);
-    expect(open().wasFailing(id)).toBe(true);
+    expect((await open()).wasFailing(id)).toBe(true);
     first.tell(id, { type: "watch.restored", at: at(1) });
-    expect([first.wasFailing(id), open().wasFailing(id), events.length]).toEqual([false, false, 2]);
+    expect([first.wasFailing(id), (await open()).wasFailing(id), events.length]).toEqual([false, false, 2]);
   });
 });

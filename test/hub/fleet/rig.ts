@@ -22,10 +22,17 @@ export function fleetOn(
   const beats: ServerRecord[][] = [];
   const warnings: string[] = [];
   const store: FleetStore = {
-    servers: async () => [...disk.values()],
+    servers: async (ids) => [...disk.values()].filter(({ id }) => ids?.includes(id) !== false),
     async putServer(record) {
       if (failing.puts) throw new Error("disk full");
       disk.set(record.id, record);
+    },
+    async changeServer(id, _known, change) {
+      if (failing.puts) throw new Error("disk full");
+      const row = disk.get(id);
+      if (row === undefined) return false;
+      disk.set(id, { ...row, ...change });
+      return true;
     },
     async deleteServer(id) {
       if (failing.puts) throw new Error("disk full");
@@ -35,6 +42,8 @@ export function fleetOn(
       if (failing.beats) throw new Error("disk full");
       beats.push(rows.map((row) => ({ ...row })));
     },
+    watches: async () => [],
+    putWatches: async () => undefined,
     pendingTokens: async () => [...pending].map(([serverId, digest]) => ({ serverId, digest })),
     async putPendingToken(serverId, digest) {
       if (failing.puts) throw new Error("disk full");
@@ -47,7 +56,7 @@ export function fleetOn(
     tokens: { create: () => createToken("agent"), matches: matchesToken },
     clock,
     warn: (message) => void warnings.push(message),
-    silences: () => silences,
+    silences: async () => silences,
   });
   const register = (hostname: string, rest: Partial<Parameters<typeof fleet.register>[0]> = {}) =>
     fleet.register({ projectId: "p1", hostname, ...rest });

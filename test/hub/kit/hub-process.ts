@@ -1,6 +1,7 @@
 /**
  * A hub as a process of its own, to be killed: `bun hub-process.ts DATA_DIR [PORT] [HOSTNAME]`. Prints one JSON line
- * with its url, the server that it registered and an API key, then serves until SIGTERM.
+ * with its url, the server that it registered and an API key, then serves until SIGTERM. Where it keeps its data the
+ * environment may say, as it may to a real hub (ORION_HUB_DATABASE_URL, …).
  */
 import { createHub } from "#src/hub/hub.ts";
 import { readHubSettings } from "#src/hub/settings.ts";
@@ -9,7 +10,8 @@ import { takeOver } from "./hub.ts";
 
 const [dataDir = "", port = "0", hostname = "web-1"] = process.argv.slice(2);
 const say = (message: string) => void process.stderr.write(`${message}\n`);
-const hub = createHub(readHubSettings({ port, dataDir }, { ORION_HUB_RETENTION_LOGS_DAYS: "36500" }), {
+const env = { ...process.env, ORION_HUB_RETENTION_LOGS_DAYS: "36500" };
+const hub = createHub(readHubSettings({ port, dataDir }, env), {
   clock: systemClock,
   log: { debug: () => undefined, info: () => undefined, warn: say, error: say },
 });

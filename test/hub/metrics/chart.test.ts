@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "bun:test";
 
-import { drawSeries, planChart, wantsOf } from "#src/hub/metrics/chart.ts";
+import { drawSeries, planChart, prefixesOf, wantsOf } from "#src/hub/metrics/chart.ts";
 import { maxSteps } from "#src/protocol/metrics.ts";
 import type { Series, Tier } from "#src/protocol/series.ts";
 
@@ -114,4 +114,16 @@ describe("names of series", () => {
       expect(keys.filter(wantsOf(names))).toEqual([...wanted]);
     });
   }
+
+  test("have keys that begin as is said where they lie, whatever is named", () => {
+    const word = fc.string({ unit: fc.constantFrom("a", "b", ".", "/", "*", ",", " "), maxLength: 8 });
+    fc.assert(
+      fc.property(fc.option(word, { nil: undefined }), word, (names, key) => {
+        const prefixes = prefixesOf(names);
+        if (!wantsOf(names)(key) || prefixes === undefined) return;
+        expect(prefixes.some((prefix) => key.startsWith(prefix))).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });

@@ -11,7 +11,7 @@ const name = "[a-zA-Z_:][a-zA-Z0-9_:]*";
 const label = '[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\\\\n]|\\\\["\\\\n])*"';
 const sample = new RegExp(`^(${name})((?:\\{${label}(?:,${label})*\\})?) (-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)$`);
 const help = new RegExp(`^# HELP (${name}) \\S.*$`);
-const type = new RegExp(`^# TYPE (${name}) (gauge|counter)$`);
+const type = new RegExp(`^# TYPE (${name}) (gauge|counter|histogram)$`);
 
 /** Throws when a line is none, a family is scattered or without help and type, or a sample is there twice. */
 export function parseExposition(text: string): Parsed {
@@ -29,7 +29,8 @@ export function parseExposition(text: string): Parsed {
       if (typed !== helped || families.has(typed)) throw new Error(`family ${typed} is scattered or has no help`);
       families.set((current = typed), kind);
     } else if (family !== undefined) {
-      if (family !== current) throw new Error(`${line} is not in its family`);
+      const whole = families.get(current) === "histogram" ? family.replace(/_(bucket|sum|count)$/, "") : family;
+      if (whole !== current) throw new Error(`${line} is not in its family`);
       if (samples.has(family + labels)) throw new Error(`${line} is there twice`);
       if (families.get(family) === "counter" && !family.endsWith("_total")) throw new Error(`${family} is no counter`);
       samples.set(family + labels, Number(value));

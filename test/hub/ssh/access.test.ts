@@ -13,6 +13,7 @@ import { check } from "#src/protocol/schema.ts";
 import { sshRequest } from "#src/protocol/ssh.ts";
 
 import { type Sshd, makeKey, sshdMissing, startSshd } from "./sshd.ts";
+import { createTestClock } from "#test/kit/clock.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 
 type Rows = Map<string, { readonly serverId: string; readonly body: string; readonly sealed: string }>;
@@ -29,10 +30,10 @@ async function accessOn(rows: Rows = new Map(), hubKeys = new Map<string, string
     },
   };
   const vault = await createVault(new Uint8Array(32));
-  const now = () => Date.parse("2026-01-01T00:00:00.000Z");
-  const keys = createHubKeys(store, vault, now);
+  const clock = createTestClock();
+  const keys = createHubKeys(store, vault, () => clock.now());
   const organizationOf = (id: string) => ({ a: "north", b: "south" })[id.slice(0, 1)];
-  const access = createSshAccess({ store, vault, keys, organizationOf, now });
+  const access = createSshAccess({ store, vault, keys, organizationOf, clock });
   await access.open();
   return { access, keys, rows, hubKeys };
 }

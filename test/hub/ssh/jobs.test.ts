@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { type JobPlan, type JobRecord, type JobView, type JobsStore, createJobs } from "#src/hub/ssh/jobs.ts";
+import { type JobPlan, type JobRecord, type JobView, createJobs } from "#src/hub/ssh/jobs.ts";
 import { maxOutput } from "#src/hub/ssh/jobs-output.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import type { Job } from "#src/protocol/job.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { until } from "#test/kit/wait.ts";
+import { jobsStoreOn } from "./jobs-store.ts";
 
 type Steps = Readonly<Record<string, (view: JobView) => Promise<void>>>;
 
@@ -18,15 +19,7 @@ function jobsOf(
   const undone: string[] = [];
   const warnings: string[] = [];
   const failing = { puts: false };
-  const store: JobsStore = {
-    job: async (id) => rows.get(id),
-    jobsOf: async (serverId) => [...rows.values()].filter((row) => row.serverId === serverId),
-    openJobs: async () => [...rows.values()].filter(({ over }) => !over),
-    async putJob(row) {
-      if (failing.puts) throw new Error("disk full");
-      rows.set(row.id, row);
-    },
-  };
+  const store = jobsStoreOn(rows, failing);
   const make = (job: Job): JobPlan => ({
     steps: names.map((name) => ({ name, run: plan(job)[name] ?? (async () => undefined) })),
     async undo(view) {

@@ -21,18 +21,18 @@ test("the newest event of some types is found for each server, in order of arriv
   await put("one", silent(1), back(2), silent(3), failed(4));
   await put("two", silent(5), back(6));
   await put("three", failed(7));
-  const newest = new Map(store.newestOf(["agent.silent", "agent.back"]).map((one) => [one.serverId, one.event]));
+  const newest = new Map(
+    (await store.newestOf(["agent.silent", "agent.back"])).map((one) => [one.serverId, one.event]),
+  );
   expect(newest).toEqual(
     new Map([
       ["one", silent(3)],
       ["two", back(6)],
     ]),
   );
-  expect(
-    store
-      .newestOf(["watch.failed", "watch.restored"])
-      .map(({ serverId }) => serverId)
-      .sort(),
-  ).toEqual(["one", "three"]);
-  expect(store.newestOf([])).toEqual([]);
+  expect((await store.newestOf(["watch.failed", "watch.restored"])).map(({ serverId }) => serverId).sort()).toEqual([
+    "one",
+    "three",
+  ]);
+  expect(await store.newestOf([])).toEqual([]);
 });

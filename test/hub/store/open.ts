@@ -1,15 +1,15 @@
 /** A state store in a folder of its own. */
-import { openStateStore } from "#src/hub/store/state.ts";
-import type { ProjectRow, ServerRow, StateStore } from "#src/hub/store/port.ts";
+import { type EmbeddedStateStore, openStateStore } from "#src/hub/store/state.ts";
+import type { ProjectRow, ServerRow } from "#src/hub/store/port.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { type Folder, temporaryFolder } from "#test/kit/folder.ts";
 
 export type TestStore = AsyncDisposable & {
   readonly folder: Folder;
   /** the store that is open now */
-  readonly store: StateStore;
+  readonly store: EmbeddedStateStore;
   /** Closes it and opens it again, as a restart does. */
-  reopen(): Promise<StateStore>;
+  reopen(): Promise<EmbeddedStateStore>;
 };
 
 export async function openTestStore(): Promise<TestStore> {

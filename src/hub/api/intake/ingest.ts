@@ -13,7 +13,7 @@ import { type StreamSocket, createStreamSocket } from "./stream-socket.ts";
 
 export type IngestWorld = {
   readonly servers: Pick<Servers, "authenticate" | "beat" | "onTokenDead">;
-  readonly logs: Pick<Logs, "append" | "lastSeq" | "waiting">;
+  readonly logs: Pick<Logs, "append" | "waiting">;
   readonly events: Pick<Events, "appendEvents">;
   readonly metrics: HeartbeatMetrics & MetricIntake;
   readonly clock: Clock;

@@ -1,6 +1,5 @@
 /**
- * What the ways in for applications share: the bound on memory, the rate of each source, the numbers of its entries, and
- * the store.
+ * What the ways in for applications share: the bound on memory, the rate of each source, and the store.
  */
 import { createColumnBuilder } from "#src/protocol/columns/builder.ts";
 import type { Admission } from "./admission.ts";
@@ -11,11 +10,8 @@ import { HttpFault } from "../problem.ts";
 import type { RateLimiter } from "./rate.ts";
 import type { SourceEntry } from "./source-log-entry.ts";
 
-/** Sources whose last number is kept in memory; of others the store is asked. */
-const maxNumbered = 100_000;
-
 export type IntakeWorld = {
-  readonly logs: Pick<Logs, "append" | "lastSeq">;
+  readonly logs: Pick<Logs, "append">;
   readonly admission: Admission;
   readonly rate: RateLimiter;
   /** wall time, milliseconds */
@@ -53,19 +49,6 @@ export type Intake = {
 };
 
 export function createIntake({ logs, admission, rate, now }: IntakeWorld): Intake {
-  const last = new Map<string, number>();
-
-  /** The first of `count` new numbers. Like an agent's they begin at the time in microseconds, and none comes twice. */
-  function number(sourceId: string, count: number): number {
-    const first = Math.max(Math.floor(now() * 1000), (last.get(sourceId) ?? logs.lastSeq(sourceId)) + 1);
-    // the newest stands last, so that the one forgotten is the one that rested longest
-    last.delete(sourceId);
-    last.set(sourceId, first + count - 1);
-    const [oldest] = last.keys();
-    if (last.size > maxNumbered && oldest !== undefined) last.delete(oldest);
-    return first;
-  }
-
   function refuseFast({ sourceId, name }: SourceCaller): void {
     const seconds = rate.waitSeconds(sourceId, name);
     if (seconds === 0) return;
@@ -80,12 +63,14 @@ export function createIntake({ logs, admission, rate, now }: IntakeWorld): Intak
     batchId: string | null,
     bytes: number,
   ): Promise<Appended> {
-    let seq = number(source.sourceId, entries.length);
     const builder = createColumnBuilder();
     for (const { at, ...entry } of entries) {
-      builder.add({ seq: seq++, at, ...entry, source: source.name, stream: "http" }, Date.parse(at));
+      builder.add({ seq: 0, at, ...entry, source: source.name, stream: "http" }, Date.parse(at));
     }
-    return await logs.append({ serverId: source.sourceId, batchId, columns: builder.columns(), zstd: null, bytes });
+    // like an agent's the numbers begin at the time in microseconds; several hubs may have deliveries of one source at once
+    const numberFrom = Math.floor(now() * 1000);
+    const columns = builder.columns();
+    return await logs.append({ serverId: source.sourceId, batchId, columns, zstd: null, bytes, numberFrom });
   }
 
   return {

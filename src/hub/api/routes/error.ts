@@ -138,7 +138,7 @@ export function errorRoutes({ groups, projects, scopes, streams, stillGood, trai
         const name = nameOf(params);
         if (groups.get(seen, name) === undefined) throw gone();
         const decision = await readJson(request, errorDecision);
-        const decided = groups.decide(seen, name, decision, actorOf(caller).name);
+        const decided = await groups.decide(seen, name, decision, actorOf(caller).name);
         if (decided === undefined) throw gone();
         const { action, ...details } = decision;
         const target = { kind: "error", id: name, name: titleOf(decided) };

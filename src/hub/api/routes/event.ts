@@ -75,13 +75,15 @@ export function eventRoutes({ events, errors, servers, streams, scopes, stillGoo
       summary: "All servers, then each change of one and each new event (server-sent events)",
       query: z.object({ after: z.optional(position()), project }),
       answerType: "text/event-stream",
-      handle({ query, request, caller, holdOpen }) {
+      async handle({ query, request, caller, holdOpen }) {
         if (streams.count() >= maxStreams)
           throw new HttpFault(503, "too many live streams are open", { "retry-after": "5" });
         const { organizationId } = caller;
         const only = query.project === undefined ? undefined : scopes.project(organizationId, query.project);
         const resume = request.headers.get("last-event-id") ?? query.after;
         const from = resume !== undefined && /^\d{1,15}$/.test(resume) ? Number(resume) : events.eventsHead();
+        // whoever comes from another hub may have seen more than this one has heard of
+        if (from > events.eventsHead()) await events.refreshEvents();
         holdOpen();
         const sight = {
           servers: () => scopes.servers(organizationId, only),

@@ -1,7 +1,7 @@
 /** Whether the hub lives and whether it can work. */
 import { z } from "#src/protocol/schema.ts";
-import type { Events } from "../ports.ts";
 import { problem, retryAfterSeconds } from "../problem.ts";
+import type { CheckReadiness } from "../readiness.ts";
 import { type Route, route } from "../route.ts";
 
 const health = z.object({ status: z.literal("ok"), version: z.string() });
@@ -9,13 +9,13 @@ const health = z.object({ status: z.literal("ok"), version: z.string() });
 const readiness = z.object({ status: z.enum(["ready", "degraded"]), problems: z.array(z.string()) });
 
 export type HealthDeps = {
-  readonly events: Pick<Events, "ready">;
   readonly version: string;
+  readonly check: CheckReadiness;
   /** What is wrong with the disk of the hub's data, null: nothing; `full`: nothing can be stored. */
   readonly disk: () => { readonly problem: string | null; readonly full: boolean };
 };
 
-export function healthRoutes({ events, version, disk }: HealthDeps): Route[] {
+export function healthRoutes({ version, check, disk }: HealthDeps): Route[] {
   return [
     route({
       method: "GET",
@@ -31,15 +31,16 @@ export function healthRoutes({ events, version, disk }: HealthDeps): Route[] {
       path: "/readyz",
       permission: "none",
       group: "Health",
-      summary: "200 while the store answers and takes what comes; `problems` says what a person should see to",
+      summary: "200 while the hub takes what comes; `problems` says what a person should see to",
       answer: readiness,
-      handle() {
-        if (!events.ready()) return problem(503, "the store does not answer");
+      async handle() {
+        const { problems, down } = await check();
         const found = disk();
-        if (found.full) return problem(503, found.problem ?? "", { "retry-after": String(retryAfterSeconds) });
-        const problems = found.problem === null ? [] : [found.problem];
-        const status = problems.length === 0 ? "ready" : "degraded";
-        return Response.json({ status, problems }, { headers: { "cache-control": "no-store" } });
+        const why = down ?? (found.full ? (found.problem ?? "") : null);
+        if (why !== null) return problem(503, why, { "retry-after": String(retryAfterSeconds) });
+        const all = found.problem === null ? problems : [found.problem, ...problems];
+        const status = all.length === 0 ? "ready" : "degraded";
+        return Response.json({ status, problems: all }, { headers: { "cache-control": "no-store" } });
       },
     }),
   ];

@@ -23,7 +23,7 @@ const fleetQuery = z.object({
 });
 
 export type Charts = {
-  chart(origin: string, query: MetricsQuery): Omit<MetricsAnswer, "marks">;
+  chart(origin: string, query: MetricsQuery): Promise<Omit<MetricsAnswer, "marks">>;
 };
 
 export type MetricDeps = {
@@ -60,7 +60,7 @@ export function metricRoutes({ charts, history, events, scopes }: MetricDeps): R
       async handle({ params, query, caller }) {
         refuseBackwards(query);
         const { id } = scopes.server(caller.organizationId, params["id"] ?? "");
-        const chart = charts.chart(id, query);
+        const chart = await charts.chart(id, query);
         return answerOf({ ...chart, marks: await marksOf(events, id, chart) });
       },
     }),
@@ -72,11 +72,11 @@ export function metricRoutes({ charts, history, events, scopes }: MetricDeps): R
       summary: "What an application measured of itself and sent by OpenTelemetry",
       query: metricsQuery,
       answer: metricsAnswer,
-      handle({ params, query, caller }) {
+      async handle({ params, query, caller }) {
         refuseBackwards(query);
         const project = scopes.project(caller.organizationId, params["id"] ?? "");
         const source = scopes.source(project, params["source"] ?? "");
-        return answerOf({ ...charts.chart(source.id, query), marks: [] });
+        return answerOf({ ...(await charts.chart(source.id, query)), marks: [] });
       },
     }),
   ];

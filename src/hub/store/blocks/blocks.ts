@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import { numberColumns } from "#src/protocol/columns/number.ts";
 import { release, releaseColumns } from "#src/protocol/columns/release.ts";
 import { pickColumns } from "#src/protocol/columns/stretch.ts";
 import type { Arrived } from "#src/protocol/log-columns.ts";
@@ -44,11 +45,14 @@ const pressAgainMs = 600_000;
 /** The store without its searches, and what those read by. */
 export type Blocks = Omit<
   BlockStore,
-  "search" | "histogram" | "top" | "context" | "export" | "arrivalTest" | "arrivedText"
+  "search" | "histogram" | "top" | "context" | "export" | "arrivalTest" | "arrivedText" | "close"
 > & {
+  close(): void;
   /** Connections of their own for searches; every thread opens its own by `openBlockReader(file)`. */
   readonly reader: BlockReader;
   readonly file: string;
+  /** The newest number of an origin's entries; -1: none. */
+  lastSeq(serverId: string): number;
   /** NDJSON of whole entries, oldest first; `matches` decides about what the limits let through. */
   export(limits: PieceLimits, matches: (columns: Columns, index: number) => boolean): AsyncIterable<Uint8Array>;
 };
@@ -160,11 +164,12 @@ export async function openBlocks(
     staged.push({ serverId, firstPosition, columns: chunk.columns });
   }
 
-  function store({ serverId, batchId, columns, zstd }: LogBatch): Appended {
+  function store({ serverId, batchId, columns, zstd, numberFrom }: LogBatch): Appended {
     const { count } = columns;
     const sender = senders.get(serverId);
     const key = batchId === null ? null : batchKey(batchId);
     if (key !== null && sender.batches.includes(key)) return { accepted: 0, duplicates: count };
+    if (numberFrom !== undefined) numberColumns(columns, Math.max(numberFrom, highest(sender.ranges) + 1));
     const { fresh, ranges } = admit(sender.ranges, columns.seqs);
     const accepted = fresh === "all" ? count : fresh.length;
     const chunks = fresh === "all" ? chunksOf(columns, zstd) : chunksOf(pickColumns(columns, fresh), null);
@@ -199,7 +204,7 @@ export async function openBlocks(
     head: () => head,
     lastSeq: (serverId) => highest(senders.get(serverId).ranges),
     onArrival: followers.add,
-    extentSince(fromMs) {
+    async extentSince(fromMs) {
       using snapshot = reader.snapshot();
       return extentSince(snapshot, fromMs, head);
     },

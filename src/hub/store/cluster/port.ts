@@ -40,6 +40,8 @@ export type Cluster = {
    * again. Own changes are not told.
    */
   onChanges(listener: (changes: readonly Change[] | null) => void): Cancel;
+  /** Resolves once what other hubs had made durable before the call is told; sooner when that can't be read now. */
+  catchUp(): Promise<void>;
   signal(signal: Signal): void;
   /** Also called from time to time without a signal, so that a lost one costs at most half a second. */
   onSignal(signal: Signal, listener: () => void): Cancel;
@@ -50,5 +52,7 @@ export type Cluster = {
   take(name: string, duty: Duty): () => Promise<void>;
   /** Who has a duty now; null: nobody. For people. */
   duties(): Promise<readonly { readonly name: string; readonly hubId: string | null }[]>;
+  /** As far as this hub knows without asking, for figures: milliseconds since its last renewal, and which duties it has. */
+  standing(): { readonly renewedAgoMs: number; readonly duties: Readonly<Record<string, boolean>> };
   close(): Promise<void>;
 };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import type { TemplateRow } from "#src/protocol/error-rows.ts";
 import { storageFault } from "../commits.ts";
-import { openDatabase } from "../database.ts";
+import { type Opened, openDatabase } from "../database.ts";
 import { createListing } from "./listing.ts";
 import type { ErrorStore } from "./port.ts";
 import { createRetention } from "./retention.ts";
@@ -26,6 +26,17 @@ export async function openErrorStore(
   tell?: (message: string) => void,
 ): Promise<ErrorStore> {
   const opened = await openDatabase<ErrorTables>(join(folder, name), errorMigrations, tell);
+  return createErrorStore(opened, (work) => transact(opened.database, work));
+}
+
+/** Runs `work` in a transaction of its own, or in one that is open already. */
+export type Transact = <T>(work: () => T) => T;
+
+/** `forgetNames`: a transaction around several writes was rolled back. */
+export type OpenedErrorStore = ErrorStore & { forgetNames(): void };
+
+/** The store over a database that is open; closing it closes that. */
+export function createErrorStore(opened: Opened<ErrorTables>, inTransaction: Transact): OpenedErrorStore {
   const { database } = opened;
   // groups that are in use are few
   database.run("PRAGMA cache_size = -8000");
@@ -40,6 +51,17 @@ export async function openErrorStore(
   const sizes = database.prepare<{ groups: number; samples: number }, []>(
     "SELECT (SELECT count(*) FROM groups) AS groups, (SELECT count(*) FROM samples) AS samples",
   );
+
+  function transact<T>(work: () => T): T {
+    try {
+      return inTransaction(work);
+    } catch (error) {
+      // names that it has added are gone with it
+      writing.forgetNames();
+      throw error;
+    }
+  }
+
   return {
     ...createLookups(database),
     ...createListing(opened),
@@ -49,11 +71,11 @@ export async function openErrorStore(
       const { groups, variants } = ids.get() ?? { groups: 0, variants: 0 };
       return { group: groups + 1, variant: variants + 1 };
     },
-    write: (writes) => transact(database, () => writing.write(writes)),
-    merge: (from, into) => transact(database, () => writing.merge(from, into)),
-    split: (variant, from, made) => transact(database, () => writing.split(variant, from, made)),
+    write: (writes) => transact(() => writing.write(writes)),
+    merge: (from, into) => transact(() => writing.merge(from, into)),
+    split: (variant, from, made) => transact(() => writing.split(variant, from, made)),
     prune(limits) {
-      const pruned = transact(database, () => retention(limits));
+      const pruned = transact(() => retention(limits));
       writing.forgetNames();
       if (pruned.samples + pruned.groups > 0) database.run(`PRAGMA incremental_vacuum(${vacuumPages})`);
       return pruned;
@@ -64,18 +86,19 @@ export async function openErrorStore(
       // not possible within a transaction (sqlite.org/lang_attach.html)
       database.run("ATTACH ? AS made", [plan.staging]);
       try {
-        transact(database, () => takeOver(database, plan, writing));
+        transact(() => takeOver(database, plan, writing));
       } finally {
         database.run("DETACH made");
       }
     },
     sizes: () => sizes.get() ?? { groups: 0, samples: 0 },
+    forgetNames: writing.forgetNames,
     close: () => database.close(true),
   };
 }
 
 /** @throws {Fault} `unavailable` when the disk is full, `failed` otherwise; nothing is written then */
-function transact<T>(database: Database, work: () => T): T {
+export function transact<T>(database: Database, work: () => T): T {
   database.run("BEGIN IMMEDIATE");
   try {
     const value = work();

@@ -1,4 +1,5 @@
 /** What the hub asks of its storage of error groups. */
+import type { Cancel } from "#src/lib/clock.ts";
 import type {
   Breakdown,
   CrashRow,
@@ -58,4 +59,38 @@ export type ErrorStore = {
   takeOver(plan: RegroupPlan): void;
   sizes(): { readonly groups: number; readonly samples: number };
   close(): void;
+};
+
+/** The same of several hubs: each has a copy, one at a time may change it, and what it does is done to all. */
+export type SharedErrorStore = {
+  /** This hub's copy. What changes something throws a Fault `unavailable` while this hub has no turn. */
+  readonly store: ErrorStore;
+  /**
+   * Begins this hub's turn, with everything that earlier ones have done; theirs are over. Rejects with a Fault when it
+   * can't.
+   */
+  begin(turn: SharedTurn): Promise<void>;
+  /** Ends it. What could not be told within a few seconds is given up: whoever has the next turn finds it again. */
+  end(): Promise<void>;
+  /** Resolves when what was done is safe. Rejects with a Fault `unavailable` when that can't be said. */
+  settled(): Promise<void>;
+  /** What listeners of all hubs are told of what was done last, as JSON has it; right after it. */
+  tell(told: unknown): void;
+  /** Tells what other hubs have told, once this copy has it; null: anything may have changed. */
+  onTold(listener: (told: readonly unknown[] | null) => void): Cancel;
+  /**
+   * Asks the hub whose turn it is, by `SharedTurn.asked`; this copy has what was done for it when the answer is there.
+   * Rejects with a Fault `unavailable`. With `onProgress` it may take any time.
+   */
+  ask(body: string, onProgress?: (progress: string) => void): Promise<string>;
+  /** What of the log is not in this copy, as far as is known, and what of this copy is not in the log. */
+  figures(): { readonly behind: number; readonly waiting: number; readonly turn: boolean };
+  close(): Promise<void>;
+};
+
+export type SharedTurn = {
+  /** Another hub asks. A reply right after something was done to the store is given if, and only if, that is done. */
+  readonly asked: (body: string, reply: (answer: string) => void, onProgress: (progress: string) => void) => void;
+  /** Another hub has begun a turn, or the log was set back. Nothing can be done any more. */
+  readonly onOver: () => void;
 };

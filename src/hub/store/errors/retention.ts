@@ -22,10 +22,10 @@ export function createRetention(database: Database): (limits: PruneLimits) => Re
       "DELETE FROM groups WHERE (state = 'unresolved' AND last_ms < ?) OR last_ms < ? OR project NOT IN (SELECT value FROM json_each(?))",
     ),
     dropExcess: database.prepare<unknown, [string, string, number]>(
-      "DELETE FROM groups WHERE state = 'unresolved' AND decided_at_ms IS NULL AND project = ? AND id IN (SELECT id FROM groups WHERE project = ? ORDER BY state <> 'unresolved' OR decided_at_ms IS NOT NULL DESC, count > 1 DESC, last_ms DESC LIMIT -1 OFFSET ?)",
+      "DELETE FROM groups WHERE state = 'unresolved' AND decided_at_ms IS NULL AND project = ? AND id IN (SELECT id FROM groups WHERE project = ? ORDER BY state <> 'unresolved' OR decided_at_ms IS NOT NULL DESC, count > 1 DESC, last_ms DESC, id LIMIT -1 OFFSET ?)",
     ),
     dropOldReleases: database.prepare<unknown, [string, string, number]>(
-      "DELETE FROM releases WHERE project = ? AND release IN (SELECT release FROM releases WHERE project = ? ORDER BY first_ms DESC LIMIT -1 OFFSET ?) AND release NOT IN (SELECT resolved_in FROM groups WHERE resolved_in IS NOT NULL)",
+      "DELETE FROM releases WHERE project = ? AND release IN (SELECT release FROM releases WHERE project = ? ORDER BY first_ms DESC, release LIMIT -1 OFFSET ?) AND release NOT IN (SELECT resolved_in FROM groups WHERE resolved_in IS NOT NULL)",
     ),
     dropReleases: database.prepare<unknown, [string]>(
       "DELETE FROM releases WHERE project NOT IN (SELECT value FROM json_each(?))",

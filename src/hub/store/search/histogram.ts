@@ -102,14 +102,14 @@ function stretchOf({ fromMs, toMs }: LogSelection, pieces: readonly Piece[]): re
 }
 
 /** A step that is told becomes longer where it would make too many buckets. */
-function stepFor(stepMs: number | null, fromMs: number, toMs: number): number {
+export function stepFor(stepMs: number | null, fromMs: number, toMs: number): number {
   if (stepMs === null) return chooseStep(fromMs, toMs);
   const least = Math.ceil((toMs - fromMs) / maxBuckets);
   return stepMs >= least ? stepMs : Math.ceil(least / stepMs) * stepMs;
 }
 
 /** Every bucket of the stretch, also the empty ones: a chart draws them. */
-function filled(
+export function filled(
   buckets: ReadonlyMap<number, Float64Array>,
   stepMs: number,
   fromMs: number,

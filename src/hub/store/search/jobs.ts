@@ -28,9 +28,12 @@ export type Job =
 
 export type Result = Histogram | Top | readonly StoredEntry[] | null;
 
-/** To the thread. The first message names the file. */
-export type Order =
-  | { readonly kind: "open"; readonly file: string }
+/** The store that a thread of `thread.ts` searches. */
+export type BlockFile = { readonly file: string };
+
+/** To the thread. The first message names the store. */
+export type Order<Store = BlockFile> =
+  | { readonly kind: "open"; readonly store: Store }
   | { readonly kind: "start"; readonly id: number; readonly job: Job }
   | { readonly kind: "cancel"; readonly id: number };
 

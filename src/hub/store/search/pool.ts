@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { SearchPart } from "../log-port.ts";
-import type { Job, Order, Report, Result } from "./jobs.ts";
+import type { BlockFile, Job, Order, Report, Result } from "./jobs.ts";
 
 /**
  * One for a long search, one for what is short meanwhile; with two processors one of all, which gives each job its turn: what
@@ -46,14 +46,22 @@ type Thread = {
   heard: boolean;
 };
 
-/** Where the thread's program is: beside this file, or inside the compiled binary, see scripts/build.ts. */
-function program(): string | URL {
+/** The program of a thread: one of those in scripts/build.ts, by its folder here. */
+export type Program = "search" | "clickhouse/search";
+
+/** Where a thread's program is: beside this file, or inside the compiled binary. */
+function placeOf(program: Program): string | URL {
   const compiled = import.meta.url.startsWith("file:///$bunfs/");
-  return compiled ? "/$bunfs/root/src/hub/store/search/thread.js" : new URL("./thread.ts", import.meta.url);
+  return compiled ? `/$bunfs/root/src/hub/store/${program}/thread.js` : new URL(`../${program}/thread.ts`, import.meta.url);
 }
 
 /** Threads that search the store in `file`, which must be there when the first job comes. */
 export function createPool(file: string, times: PoolTimes = {}): Pool {
+  return createPoolOf<BlockFile>("search", { file }, times);
+}
+
+/** Threads of a program that search a store, which must be there when the first job comes. */
+export function createPoolOf<Store>(program: Program, store: Store, times: PoolTimes = {}): Pool {
   const { idleMs: idle = idleMs, stuckMs: stuck = stuckMs, checkMs = checkEveryMs } = times;
   const threads = new Set<Thread>();
   let jobs = 0;
@@ -61,11 +69,11 @@ export function createPool(file: string, times: PoolTimes = {}): Pool {
   let check: ReturnType<typeof setInterval> | undefined;
 
   function startThread(): Thread {
-    const worker = new Worker(program());
+    const worker = new Worker(placeOf(program));
     const thread: Thread = { worker, jobs: new Map(), seenAt: performance.now(), heard: false };
     worker.on("message", (report: Report) => hear(thread, report));
     worker.on("error", (error) => end(thread, new Fault("failed", `a search failed: ${reasonOf(error)}`)));
-    tell(thread, { kind: "open", file });
+    tell(thread, { kind: "open", store });
     // it does not keep the process alive
     worker.unref();
     threads.add(thread);
@@ -74,7 +82,7 @@ export function createPool(file: string, times: PoolTimes = {}): Pool {
     return thread;
   }
 
-  function tell(thread: Thread, order: Order): void {
+  function tell(thread: Thread, order: Order<Store>): void {
     thread.worker.postMessage(order, []);
   }
 

@@ -11,7 +11,11 @@ export type Searching = Pick<BlockStore, "search" | "histogram" | "top" | "conte
 
 /** Searches the store in `file`, which others have open and write. */
 export function createSearching(file: string, times: PoolTimes = {}): Searching {
-  const pool = createPool(file, times);
+  return createSearchingBy(createPool(file, times));
+}
+
+/** Searches what the threads of a pool search. */
+export function createSearchingBy(pool: Pool): Searching {
   const ignore = () => undefined;
   const searching: Omit<Searching, "export"> = {
     search: (search, signal) => partsOf(pool, { kind: "search", search }, signal),

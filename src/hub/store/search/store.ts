@@ -5,6 +5,9 @@ import type { BlockStore } from "../log-port.ts";
 import { arrivedText, createArrivalTest } from "./follow.ts";
 import { createSearching } from "./search.ts";
 
+/** It closes at once. */
+export type EmbeddedStore = Omit<BlockStore, "close"> & { close(): void };
+
 /**
  * Opens `logs.db` below `folder`. What fails in the background is told to `onFailure` and tried again. Rejects with a
  * Fault `failed` when it can't be opened.
@@ -14,7 +17,7 @@ export async function openBlockStore(
   clock: Clock,
   onFailure: (error: unknown) => void,
   tell?: (message: string) => void,
-): Promise<BlockStore> {
+): Promise<EmbeddedStore> {
   const blocks = await openBlocks(folder, clock, onFailure, tell);
   const searching = createSearching(blocks.file);
   return {

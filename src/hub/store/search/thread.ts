@@ -45,7 +45,7 @@ function serve(port: MessagePort): void {
   }
 
   port.on("message", (order: Order) => {
-    if (order.kind === "open") reader = openBlockReader(order.file);
+    if (order.kind === "open") reader = openBlockReader(order.store.file);
     else if (order.kind === "start") {
       const { id, job } = order;
       report({ kind: "alive" });

@@ -11,9 +11,9 @@ import type { Lines } from "./lines.ts";
 import { createSelector } from "./select.ts";
 
 /** Values that are told apart; of more, those that come later are not counted, and the answer says so. */
-const maxValues = 100_000;
+export const maxValues = 100_000;
 /** A longer value counts with all that begin like it, in characters. */
-const longestValue = 1000;
+export const longestValue = 1000;
 
 export type Top = { readonly values: readonly TopValue[]; readonly partial: boolean };
 
@@ -58,9 +58,9 @@ export function* countValues(
   return { values: sorted.slice(0, limit).map(([value, count]) => ({ value, count })), partial };
 }
 
-type Tally = (columns: Columns, lines: Lines, add: (value: string, count: number) => void) => void;
+export type Tally = (columns: Columns, lines: Lines, add: (value: string, count: number) => void) => void;
 
-function tallyOf(path: string): Tally {
+export function tallyOf(path: string): Tally {
   switch (columnOf(path)) {
     case "level":
       return byRank((columns) => columns.levels, levels);

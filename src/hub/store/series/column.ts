@@ -50,8 +50,14 @@ export function mergeColumns(parts: Iterable<readonly Column[]>): Map<string, Co
         append(known.values, column.values);
       }
     }
-  for (const column of merged.values()) if (!isGrowing(column.times)) sortColumn(column);
+  for (const column of merged.values()) settleColumn(column);
   return merged;
+}
+
+/** A column as it came is put in order where it stands; most are already. */
+export function settleColumn(column: Column): Column {
+  if (!isGrowing(column.times)) sortColumn(column);
+  return column;
 }
 
 function sortColumn({ times, values }: Column): void {

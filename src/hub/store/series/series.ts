@@ -11,8 +11,8 @@ import { openDatabase } from "../database.ts";
 import { createBlocks } from "./blocks.ts";
 import { Journal, replay } from "./journal.ts";
 import { createLanes, maxSegments, segmentFor } from "./lanes.ts";
-import type { SeriesRetention } from "#src/protocol/series.ts";
-import { type SeriesStore, journalEveryMs } from "./port.ts";
+import type { Series, SeriesQuery, SeriesRetention } from "#src/protocol/series.ts";
+import { type SeriesStore, isTaken, journalEveryMs } from "./port.ts";
 import { createReader } from "./reader.ts";
 import { createShapes } from "./shape.ts";
 import { prepareStatements } from "./statements.ts";
@@ -21,13 +21,11 @@ import { createUpkeep, maxOpenBytes } from "./upkeep.ts";
 
 /** The pause between two slices of upkeep, times what the slice took: nine tenths of the time belong to others. */
 const restShare = 9;
-/** What is nearly too old is not taken: its hour must be rolled up before its points go. */
-const tooOldMarginS = 2 * 3600;
-/** A clock that is further ahead is wrong. */
-const tooFarAheadS = 86_400;
 /** Samples in memory, twice what is packed early: only a disk that takes nothing lets it come to that. */
 const mostOpenBytes = 2 * maxOpenBytes;
 const sayEveryMs = 60_000;
+/** Time that several origins are read for at once, in milliseconds; then others have their turn. */
+const turnMs = 8;
 
 export type SeriesWorld = {
   readonly clock: Clock;
@@ -116,6 +114,11 @@ export async function openSeriesStore(folder: string, world: SeriesWorld): Promi
     cancelTick = clock.after(journalEveryMs, tick);
   }
 
+  function readNow(name: string, query: SeriesQuery): readonly Series[] {
+    const origin = ids.get(name);
+    return origin === undefined ? [] : read(origin, query);
+  }
+
   const store: SeriesStore = {
     append(name, atMs, subjects, values) {
       const atS = Math.floor(atMs / 1000);
@@ -125,8 +128,7 @@ export async function openSeriesStore(folder: string, world: SeriesWorld): Promi
         warn("metrics can't be written to the disk for so long that no more of them fit into memory");
         return false;
       }
-      // `not`: a time that is no number is refused, too
-      if (!(atS > nowS - retention.raw + tooOldMarginS && atS < nowS + tooFarAheadS)) {
+      if (!isTaken(atS, nowS, retention)) {
         refused++;
         return false;
       }
@@ -152,9 +154,20 @@ export async function openSeriesStore(folder: string, world: SeriesWorld): Promi
         return false;
       }
     },
-    read(name, query) {
-      const origin = ids.get(name);
-      return origin === undefined ? [] : read(origin, query);
+    async read(name, query) {
+      return readNow(name, query);
+    },
+    async readMany(names, query) {
+      const found = new Map<string, readonly Series[]>();
+      let began = performance.now();
+      for (const name of names) {
+        const series = readNow(name, query);
+        if (series.length > 0) found.set(name, series);
+        if (performance.now() - began < turnMs) continue;
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        began = performance.now();
+      }
+      return found;
     },
     drop(name) {
       const origin = ids.get(name);
@@ -170,8 +183,9 @@ export async function openSeriesStore(folder: string, world: SeriesWorld): Promi
       refused,
       openBytes: lanes.memory(),
       due: statements.countDue.get()?.count ?? 0,
+      sending: null,
     }),
-    close() {
+    async close() {
       cancelTick?.();
       cancelSlice?.();
       writeJournal();

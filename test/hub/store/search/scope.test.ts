@@ -34,7 +34,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  store.close();
+  await store.close();
   await folder[Symbol.asyncDispose]();
 });
 

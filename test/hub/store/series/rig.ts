@@ -78,11 +78,11 @@ export async function openTestSeries(options: { retention?: SeriesRetention } = 
       clock.advance(2 * 3600 * 1000);
     },
     async restart() {
-      store.close();
+      await store.close();
       store = await open();
     },
     async [Symbol.asyncDispose]() {
-      store.close();
+      await store.close();
       await folder[Symbol.asyncDispose]();
     },
   };

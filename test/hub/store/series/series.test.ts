@@ -87,9 +87,9 @@ describe("whatever the order, the batches, the waits and the restarts", () => {
           } else await rig.restart();
         }
         const query = { tier, fromS: start - day, toS: start + 2 * day } as const;
-        expect(differences(rig.store.read("web", query), plainSeries(kept, query))).toEqual([]);
+        expect(differences(await rig.store.read("web", query), plainSeries(kept, query))).toEqual([]);
         const part = { tier, fromS: start - day / 2, toS: start + 5000 } as const;
-        expect(differences(rig.store.read("web", part), plainSeries(kept, part))).toEqual([]);
+        expect(differences(await rig.store.read("web", part), plainSeries(kept, part))).toEqual([]);
         expect(rig.said).toEqual([]);
       }),
       { numRuns: 30, endOnFailure: true },
@@ -114,13 +114,13 @@ describe("a kill at any moment", () => {
     await child.exited;
     const store = await openSeriesStore(folder.path, { clock: systemClock, retention, warn: () => undefined });
     try {
-      const [levels] = store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 });
+      const [levels] = await store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 });
       expect(levels?.times.length).toBeGreaterThanOrEqual(durable);
       // none is missing in between
       const wanted = Array.from({ length: levels?.times.length ?? 0 }, (_, i) => 10 * i);
       expect(levels?.mean).toEqual(wanted);
     } finally {
-      store.close();
+      await store.close();
     }
   });
 });
@@ -131,18 +131,20 @@ describe("retention", () => {
     const add = (seconds: number) => {
       for (let i = 0; i < 120; i++) rig.store.append("web", (seconds + i * 30) * 1000, [subject("a")], [i, i]);
     };
-    const count = (tier: Tier) => rig.store.read("web", { tier, fromS: 0, toS: 2 ** 32 })[0]?.times.length ?? 0;
+    const count = async (tier: Tier) =>
+      (await rig.store.read("web", { tier, fromS: 0, toS: 2 ** 32 }))[0]?.times.length ?? 0;
+    const counts = () => Promise.all(([0, 300, 3600] as const).map(count));
     add(start);
     rig.clock.advance(2 * 3600 * 1000);
     rig.leap(1);
-    expect([count(0), count(300), count(3600)]).toEqual([120, 12, 1]);
+    expect(await counts()).toEqual([120, 12, 1]);
     // of a day, all goes when the last of it is too old
     rig.leap(3);
-    expect([count(0), count(300), count(3600)]).toEqual([0, 12, 1]);
+    expect(await counts()).toEqual([0, 12, 1]);
     rig.leap(3);
-    expect([count(0), count(300), count(3600)]).toEqual([0, 0, 1]);
+    expect(await counts()).toEqual([0, 0, 1]);
     rig.leap(70);
-    expect([count(0), count(300), count(3600)]).toEqual([0, 0, 0]);
+    expect(await counts()).toEqual([0, 0, 0]);
     using database = new Database(rig.folder.at("metrics.db"), { readonly: true });
     expect(database.query("SELECT count(*) AS n FROM blocks").get()).toEqual({ n: 0 });
   });
@@ -192,9 +194,9 @@ describe("a damaged file", () => {
       const body = Uint8Array.from(first?.body ?? []);
       body[at] = (body[at] ?? 0) ^ 1;
       database.run("UPDATE blocks SET body = ? WHERE id = ?", [body, first?.id ?? 0]);
-      expect(rig.store.read("a", { tier: 0, fromS: 0, toS: 2 ** 32 })).toEqual([]);
+      expect(await rig.store.read("a", { tier: 0, fromS: 0, toS: 2 ** 32 })).toEqual([]);
     }
-    expect(rig.store.read("b", { tier: 0, fromS: 0, toS: 2 ** 32 }).length).toBe(2);
+    expect((await rig.store.read("b", { tier: 0, fromS: 0, toS: 2 ** 32 })).length).toBe(2);
     expect(rig.said).toEqual([expect.stringMatching(/^block \d+ of metrics.db is damaged/)]);
   });
 
@@ -207,10 +209,10 @@ describe("a damaged file", () => {
     using database = new Database(rig.folder.at("metrics.db"));
     database.run("UPDATE journal SET body = x'00' WHERE id = 2");
     await rig.kill();
-    expect(rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 })[0]?.mean).toEqual([0]);
+    expect((await rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 }))[0]?.mean).toEqual([0]);
     expect(rig.said).toEqual([expect.stringMatching(/^1 rows of the journal/)]);
     rig.store.append("web", rig.clock.now(), [subject("a")], [9, 9]);
-    expect(rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 })[0]?.mean).toEqual([0, 9]);
+    expect((await rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 }))[0]?.mean).toEqual([0, 9]);
   });
 });
 
@@ -223,17 +225,17 @@ describe("an origin", () => {
     rig.store.append("web", rig.clock.now(), [subject("a")], [2, 2]);
     rig.clock.advance(journalEveryMs);
     rig.store.drop("web");
-    expect(rig.store.read("web", all)).toEqual([]);
+    expect(await rig.store.read("web", all)).toEqual([]);
     await rig.kill();
-    expect(rig.store.read("web", all)).toEqual([]);
+    expect(await rig.store.read("web", all)).toEqual([]);
     rig.store.append("web", rig.clock.now(), [subject("a")], [3, 3]);
-    expect(rig.store.read("web", all)[0]?.mean).toEqual([3]);
+    expect((await rig.store.read("web", all))[0]?.mean).toEqual([3]);
   });
 
   test("that changes what it measures all the time is kept all the same", async () => {
     await using rig = await openTestSeries();
     for (let i = 0; i < 100; i++) rig.store.append("web", (start + i) * 1000, [subject(`job-${i}`)], [i, i]);
-    const found = rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 });
+    const found = await rig.store.read("web", { tier: 0, fromS: 0, toS: 2 ** 32 });
     expect(found.map(({ mean }) => mean[0]).sort((a = 0, b = 0) => a - b)).toEqual(
       Array.from({ length: 100 }, (_, i) => i),
     );

@@ -1,0 +1,266 @@
+/**
+ * Hubs on Postgres and ClickHouse into a data folder: the way back. Log lines are copied beside hubs that work; the rest
+ * once they stand still.
+ *
+ * | state   | the folder says       | the database says | who takes lines |
+ * | ------- | --------------------- | ----------------- | --------------- |
+ * | copying | half: no hub starts   | nothing           | the hubs        |
+ * | left    | half: no hub starts   | moved: none starts| nobody          |
+ * | done    | nothing               | moved: none starts| the new hub     |
+ */
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { Database } from "bun:sqlite";
+
+import { type Clock, timestamp } from "#src/lib/clock.ts";
+import { Fault } from "#src/protocol/fault.ts";
+import { openAuthDatabase } from "../auth-database.ts";
+import { readArrivals } from "../clickhouse/arrivals-reading.ts";
+import type { Clickhouse } from "../clickhouse/client.ts";
+import type { LedgerTables } from "../clickhouse/ledger-tables.ts";
+import { isEntry, logsTable } from "../clickhouse/logs-tables.ts";
+import { createSoleHub } from "../cluster/sole.ts";
+import { openDatabase } from "../database.ts";
+import { openSharedErrorStore } from "../errors/shared.ts";
+import { lockFolder } from "../lock.ts";
+import { type Postgres, faultOf } from "../postgres/connection.ts";
+import { openBlockStore } from "../search/store.ts";
+import { openStateStore } from "../state.ts";
+import { openEmbeddedLogTarget, openEmbeddedLogs } from "./embedded-logs.ts";
+import { bringSeriesBack } from "./embedded-series-target.ts";
+import { type Journal, leaveDatabase, openJournal, refuseHalf } from "./journal.ts";
+import { readLedger, sumRemembered } from "./ledger.ts";
+import { nameOfKey } from "./log-sums.ts";
+import { type LogCopy, type LogSource, copyLogs, logsPart } from "./logs.ts";
+import { leaveMark, removeMark } from "./mark.ts";
+import { copyPeople } from "./people.ts";
+import { type MigrationProgress, type MigrationReport, type Teller, createTeller } from "./progress.ts";
+import { isFolderEmpty } from "./source.ts";
+import { openSqliteSide } from "./sqlite-side.ts";
+import { copyState, keepPositions, sumState } from "./state.ts";
+import { type Difference, type Sums, differencesOf } from "./sums.ts";
+import { type Side, activityOf, refuseLiveHubs } from "./target.ts";
+import type { AnyQueries } from "./tables.ts";
+
+const journalName = "migrate.db";
+
+export type MoveBack = {
+  readonly folder: string;
+  readonly hub: string;
+  readonly postgres: Postgres;
+  /** null: logs and metrics are not there, but in a folder already */
+  readonly clickhouse: Clickhouse | null;
+  /** Puts the secret into the folder, and makes the tables of sign-in there. */
+  readonly prepare: () => Promise<void>;
+  readonly people: Side;
+  readonly finish: boolean;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly tell: (progress: MigrationProgress) => void;
+};
+
+/** One run. Rejects with a Fault that says why it can't go on; what was copied stays, and the next run goes on from there. */
+export async function moveBack(move: MoveBack): Promise<MigrationReport> {
+  try {
+    return await run(move);
+  } catch (error) {
+    throw error instanceof Fault || move.signal.aborted ? error : faultOf(error);
+  }
+}
+
+async function run(move: MoveBack): Promise<MigrationReport> {
+  const { folder, hub, postgres, clickhouse, clock, finish } = move;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const ends: (() => void | Promise<void>)[] = [lockFolder(folder)];
+  try {
+    const empty = isFolderEmpty(folder);
+    if (!empty && !existsSync(join(folder, journalName))) {
+      throw new Fault("conflict", `there is a hub's data in ${folder} already`, { hint: "Name another folder" });
+    }
+    const { queries: journalQueries, database } = await openDatabase<Record<string, Record<string, unknown>>>(
+      join(folder, journalName),
+      {},
+    );
+    ends.push(() => database.close());
+    const source = addressOf(postgres, clickhouse);
+    const journal = await openJournal(journalQueries, { hub, source, nowMs: clock.now() }, async () => empty);
+    if (journal.state === "done") return await report(journal, "done", 0);
+    leaveMark(folder, { movedTo: source, at: timestamp(clock.now()), half: true });
+    await move.prepare();
+    const queries = postgres.patient<Record<string, Record<string, unknown>>>();
+    const from: Side = { queries, engine: "postgres" };
+    if (!(await isLeft(queries))) await refuseHalf(queries);
+    if (finish) await refuseLiveHubs(from);
+    const activity = await activityOf(from);
+    const teller = createTeller(move.tell);
+    const linesLeft = clickhouse === null ? 0 : await copyLines(move, clickhouse, journal, teller);
+    if (!finish) return await report(journal, "copying", linesLeft);
+    const checked = await finishBack(move, journal, from, teller);
+    if (checked.differences.length > 0) return { ...(await report(journal, "different", 0)), ...checked };
+    await refuseLiveHubs(from);
+    if ((await activityOf(from)) !== activity) {
+      throw new Fault("conflict", "a hub has worked on the database meanwhile", {
+        hint: "Stop it, and run this again",
+      });
+    }
+    // first none starts there any more, then one here: killed in between, nobody does, and the next run ends it
+    await leaveDatabase(queries, { hub, source: folder, nowMs: clock.now() });
+    await journal.done(clock.now());
+    removeMark(folder);
+    return { ...(await report(journal, "done", 0)), ...checked };
+  } finally {
+    for (const end of ends.toReversed()) await end();
+  }
+}
+
+/** A run before was killed after the hubs had left, and before one could start here. */
+async function isLeft(queries: AnyQueries): Promise<boolean> {
+  try {
+    await refuseHalf(queries);
+    return false;
+  } catch (error) {
+    if (error instanceof Fault && error.message.includes("were moved to")) return true;
+    throw error;
+  }
+}
+
+async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, teller: Teller): Promise<number> {
+  const { folder, postgres, clock, signal } = move;
+  const ledger = postgres.patient<LedgerTables>();
+  const source: LogSource = {
+    async head() {
+      const { head } = await readLedger(ledger);
+      const pending = await ledger
+        .selectFrom("log_inserts")
+        .select((get) => get.fn.min("first_position").as("first"))
+        .executeTakeFirst();
+      return pending?.first == null ? head : Math.min(head, pending.first - 1);
+    },
+    async linesAfter(position) {
+      const [row] = await client.rows<{ lines: number }>(
+        `SELECT count() AS lines FROM ${logsTable} WHERE position > ${position} AND ${isEntry}`,
+      );
+      return row?.lines ?? 0;
+    },
+    arrivalsAfter: (position, upTo) => readArrivals(client, position, upTo, signal),
+  };
+  const target = await openEmbeddedLogTarget(folder);
+  try {
+    const copy: LogCopy = {
+      source,
+      target,
+      journal,
+      signal,
+      arrivals: { oldestMs: 0, nowMs: clock.now() },
+      copied: teller.add,
+    };
+    const before = await journal.lines(logsPart);
+    teller.begin("logs", before + (await source.linesAfter(await journal.copiedUpTo(logsPart))), before);
+    const head = await source.head();
+    await copyLogs(copy, head);
+    const { head: given, senders } = await readLedger(ledger);
+    if (move.finish && given !== head) {
+      throw new Fault("conflict", "a hub was ended while lines were on their way, and nobody has settled them yet", {
+        hint: "Start a hub for half a minute and stop it, then run this again",
+      });
+    }
+    target.finish(given, senders);
+    return await source.linesAfter(head);
+  } finally {
+    target.close();
+  }
+}
+
+async function finishBack(move: MoveBack, journal: Journal, from: Side, teller: Teller) {
+  const { folder, clickhouse, clock, signal, postgres } = move;
+  const differences: Difference[] = [];
+  let compared = 0;
+  const compare = (wanted: Sums, found: Sums, name: (key: string) => string = (key) => key): void => {
+    for (const { count } of wanted.values()) compared += count;
+    differences.push(...differencesOf(wanted, found, name));
+  };
+
+  teller.begin("state", null);
+  // makes the tables
+  (await openStateStore(folder, clock)).close();
+  const state = openSqliteSide(join(folder, "state.db"));
+  try {
+    const wanted = await copyState({ from, to: state, copied: teller.add });
+    await keepPositions(from, state.database);
+    compare(wanted, await sumState(from, state));
+  } finally {
+    state.close();
+  }
+
+  teller.begin("people", null);
+  const auth = await openAuthDatabase(folder);
+  auth.close();
+  const people = openSqliteSide(join(folder, "auth.db"));
+  try {
+    const both = await copyPeople(move.people, people, teller.add);
+    compare(both.wanted, both.found);
+  } finally {
+    people.close();
+  }
+
+  teller.begin("errors", null);
+  await bringErrorsBack(folder, postgres, clock);
+  if (clickhouse === null) return { compared, differences };
+
+  teller.begin("check", await journal.lines(logsPart));
+  const logs = await openBlockStore(folder, clock, (error) => {
+    throw error;
+  });
+  await logs.compact();
+  logs.close();
+  const stored = openEmbeddedLogs(folder, (error) => {
+    throw error;
+  });
+  const target = await openEmbeddedLogTarget(folder);
+  try {
+    const head = await stored.head();
+    compare(await journal.sums(logsPart), await target.sums(head, teller.add), nameOfKey);
+    const wanted = await readLedger(postgres.patient<LedgerTables>());
+    compare(sumRemembered(wanted), sumRemembered({ head, senders: stored.senders() }));
+  } finally {
+    target.close();
+    stored.close();
+  }
+  teller.begin("metrics", null);
+  const series = await bringSeriesBack({ client: clickhouse, folder, signal, copied: teller.add });
+  compare(series.wanted, series.found);
+  return { compared, differences };
+}
+
+/** What hubs have in common of error groups, as the file that one hub alone has. */
+async function bringErrorsBack(folder: string, postgres: Postgres, clock: Clock): Promise<void> {
+  const scratch = join(folder, "migrate.partial");
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(scratch, { mode: 0o700 });
+  const cluster = createSoleHub();
+  try {
+    const warn = (message: string): void => {
+      throw new Fault("failed", message);
+    };
+    const store = await openSharedErrorStore({ dataDir: scratch, postgres, cluster, clock, warn });
+    await store.close();
+    const copy = join(scratch, "errors-copy.db");
+    const database = new Database(copy, { strict: true });
+    database.run("DROP TABLE IF EXISTS copy_mark");
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.close(true);
+    renameSync(copy, join(folder, "errors.db"));
+  } finally {
+    await cluster.close();
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function report(journal: Journal, state: MigrationReport["state"], linesLeft: number): Promise<MigrationReport> {
+  const lines = await journal.lines(logsPart);
+  return { state, lines, linesLeft, compared: 0, differences: [], damaged: [] };
+}
+
+const addressOf = (postgres: Postgres, clickhouse: Clickhouse | null): string =>
+  clickhouse === null ? postgres.address : `${postgres.address} and ${clickhouse.address}`;

@@ -1,0 +1,226 @@
+/** The connection to PostgreSQL: opened once a hub, shared by everything that is kept there. */
+import { type Kysely, sql } from "kysely";
+
+import type { Clock } from "#src/lib/clock.ts";
+import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
+import { faultOf, isAway, sqlstateOf } from "./faults.ts";
+import { type Listen, createListen } from "./listen.ts";
+import { createLock } from "./lock.ts";
+import { createPool } from "./pool.ts";
+
+export { faultOf, isAway, isCollision, isMakingTwice, sqlstateOf } from "./faults.ts";
+
+/** How long is waited; for tests, each may be another. Milliseconds. */
+const usualTimes = {
+  /** for a database that is starting when the hub starts */
+  start: 30_000,
+  /** for a connection that is in use by others, or for a database that restarts */
+  connection: 5000,
+  /** the server gives a statement up first … */
+  statement: 20_000,
+  /** … and the hub a server that hangs */
+  answer: 25_000,
+  /** a hub that hangs within a transaction must not keep its locks from the others */
+  idleInTransaction: 10_000,
+  /** for what tells other hubs that this one lives */
+  control: 3000,
+};
+const retryMs = 250;
+/** Connections for queries, unless the URL says `max`. */
+const usualMax = 10;
+/** So that telling that the hub lives never waits behind the other three: changes, duties, signals. */
+const controlMax = 4;
+/** For what takes long. */
+const patientMax = 3;
+const oldestSupported = 13;
+
+export type PostgresKind = "postgres" | "cockroachdb" | "yugabytedb";
+
+export type Postgres = {
+  /**
+   * Queries with a bounded wait: 5 s for a connection, also while the database is away, and 25 s for an answer. int8 and
+   * numeric come as numbers, bytea as Uint8Array. They throw what the database says: see `faultOf`, `isCollision`.
+   */
+  queries<Tables>(): Kysely<Tables>;
+  /** Four connections of their own for what must not wait behind other queries; given up after 3 s, without a retry. */
+  control<Tables>(): Kysely<Tables>;
+  /** Queries that may take any time: migrations, snapshots. Three connections. */
+  patient<Tables>(): Kysely<Tables>;
+  readonly kind: PostgresKind;
+  /** as the server names it */
+  readonly version: string;
+  /** Hears NOTIFY; where there is none, it hears nothing. */
+  readonly listen: Listen;
+  /** Whether SELECT pg_notify() works. */
+  readonly canNotify: boolean;
+  /** Runs `work` (with `patient` queries) while no other hub runs what has the same name. */
+  exclusively<T>(name: string, work: (queries: Kysely<unknown>) => Promise<T>): Promise<T>;
+  /** Where it is, without who and with which password. */
+  readonly address: string;
+  close(): Promise<void>;
+};
+
+export type PostgresWorld = {
+  readonly clock: Clock;
+  readonly log: { info(message: string): void; warn(message: string): void };
+  /** for tests */
+  readonly times?: Partial<typeof usualTimes>;
+};
+
+/**
+ * Connects, waiting for a database that is starting.
+ * @throws {Fault} `invalid`: the URL; `unavailable`: not reached in time; `failed`: refused, or too old
+ */
+export async function openPostgres(url: string, world: PostgresWorld): Promise<Postgres> {
+  const { clock, log } = world;
+  const { address, max } = readUrl(url);
+  let kind: PostgresKind = "postgres";
+  const advisoryLocks = () => kind === "postgres";
+  const times = { ...usualTimes, ...world.times };
+  const session = (statement: number, idle: number) => ({
+    application_name: "orion-hub",
+    statement_timeout: String(statement),
+    idle_in_transaction_session_timeout: String(idle),
+  });
+  const hurried = { session: session(times.statement, times.idleInTransaction), advisoryLocks };
+  const waits = { waitMs: times.connection, patient: true };
+  const once = { waitMs: times.control, patient: false, answerMs: times.control };
+  const slow = { session: session(0, 0), advisoryLocks, answerMs: null };
+  const { queries, control, patient } = poolsOf(() => ({
+    queries: createPool(url, { ...hurried, ...waits, max: max ?? usualMax, answerMs: times.answer }, clock),
+    control: createPool(url, { ...hurried, ...once, max: controlMax }, clock),
+    patient: createPool(url, { ...slow, ...waits, max: patientMax }, clock),
+  }));
+  const close = async () => {
+    await Promise.all([queries.close(), control.close(), patient.close()]);
+  };
+
+  let version: string;
+  try {
+    version = await greet();
+    kind = kindOf(version);
+    refuseOld(version, kind, address);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const lock = createLock(patient.db);
+  const subscriptions = new Set<() => Promise<void>>();
+  const listen = createListen({ sql: patient.sql, clock, log });
+
+  return {
+    queries: <Tables>() => queries.db as Kysely<Tables>,
+    control: <Tables>() => control.db as Kysely<Tables>,
+    patient: <Tables>() => patient.db as Kysely<Tables>,
+    kind,
+    version,
+    canNotify: kind === "postgres",
+    address,
+    listen(channel, hear) {
+      if (kind === "cockroachdb") return async () => undefined;
+      const end = listen(channel, hear);
+      const once = async () => {
+        subscriptions.delete(once);
+        await end();
+      };
+      subscriptions.add(once);
+      return once;
+    },
+    exclusively: (name, work) => lock(name, () => work(patient.db)),
+    async close() {
+      await Promise.all([...subscriptions].map((end) => end()));
+      await close();
+    },
+  };
+
+  /** What the server says that it is. */
+  async function greet(): Promise<string> {
+    const end = clock.monotonic() + times.start;
+    let told = false;
+    for (;;) {
+      try {
+        const { rows } = await sql<{ version: string }>`SELECT version() AS version`.execute(control.db);
+        return rows[0]?.version ?? "";
+      } catch (error) {
+        const waits = isAway(error) || (error instanceof Fault && error.code === "unavailable");
+        if (!waits || clock.monotonic() >= end) throw startFault(error, address);
+        if (!told) log.info(`waiting for the database at ${address}`);
+        told = true;
+        await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+      }
+    }
+  }
+}
+
+/** @throws {Fault} `invalid`, without any part of the URL: it holds a password */
+function readUrl(url: string): { readonly address: string; readonly max: number | undefined } {
+  const read = URL.parse(url);
+  if (read === null || !/^postgres(?:ql)?:$/.test(read.protocol) || ![read.username, read.password].every(decodes)) {
+    throw new Fault("invalid", "databaseUrl is not a URL", {
+      hint: "It looks like postgres://user:password@host:5432/database, with what is neither letter nor digit in user and password as %XX",
+    });
+  }
+  const max = Number(read.searchParams.get("max") ?? Number.NaN);
+  return { address: read.host, max: Number.isInteger(max) && max > 0 ? max : undefined };
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    // a % without two hexadecimal digits behind it
+    return false;
+  }
+}
+
+/** @throws {Fault} `invalid`: an option in the URL that makes no sense */
+function poolsOf<Pools>(make: () => Pools): Pools {
+  try {
+    return make();
+  } catch (error) {
+    throw new Fault("invalid", "databaseUrl can't be used", {
+      hint: "Check what stands behind its question mark: sslmode, sslrootcert, max, …",
+      cause: error,
+    });
+  }
+}
+
+function kindOf(version: string): PostgresKind {
+  if (/cockroach/i.test(version)) return "cockroachdb";
+  return /-YB-|yugabyte/i.test(version) ? "yugabytedb" : "postgres";
+}
+
+function refuseOld(version: string, kind: PostgresKind, address: string): void {
+  const major = Number(/PostgreSQL (\d+)/.exec(version)?.[1] ?? Number.NaN);
+  // the others count their versions otherwise
+  if (kind !== "postgres" || major >= oldestSupported) return;
+  throw new Fault("failed", `the database at ${address} is too old: ${version.split(" (")[0] ?? version}`, {
+    hint: `The hub needs PostgreSQL ${oldestSupported} or newer`,
+  });
+}
+
+/** Why the hub can't start with this database. */
+function startFault(error: unknown, address: string): Fault {
+  const state = sqlstateOf(error) ?? "";
+  const code = errnoOf(error) ?? "";
+  const refuse = (why: string, hint: string) =>
+    new Fault("failed", `can't use the database at ${address}: ${why}`, { hint, cause: error });
+  if (state.startsWith("28")) return refuse(reasonOf(error), "Check user and password in databaseUrl");
+  if (state === "3D000") return refuse(reasonOf(error), "Create it, or name another one in databaseUrl");
+  if (/TLS|CERT|SSL|CHANNEL_BINDING/.test(code)) {
+    return refuse(reasonOf(error), "Check sslmode and sslrootcert in databaseUrl");
+  }
+  if (code === "ERR_POSTGRES_CONNECTION_REFUSED") {
+    const why = "nothing answers there, or its name is unknown";
+    return new Fault("unavailable", `can't reach the database at ${address}: ${why}`, {
+      hint: "Check that it runs, and host and port in databaseUrl",
+      cause: error,
+    });
+  }
+  const { code: kind, message, hint } = faultOf(error);
+  return new Fault(kind, `can't use the database at ${address}: ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
+}

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+
+import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
+import { logsDdl, onCluster, storedTable } from "#src/hub/store/clickhouse/logs-tables.ts";
+import { spreadOver } from "#src/hub/store/clickhouse/shards.ts";
+import { systemClock } from "#src/lib/clock.ts";
+import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
+
+const world = { clock: systemClock, log: { info: () => undefined }, cluster: null };
+
+describe("tables of logs", () => {
+  test("on a cluster are replicated on each shard, with one table for all of them", () => {
+    const place = { database: "orion", cluster: "main" };
+    const [stored = "", all = ""] = logsDdl(place, 30.2);
+    expect(stored).toStartWith("CREATE TABLE IF NOT EXISTS logs_local ON CLUSTER `main` (");
+    expect(stored).toContain(
+      "ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/orion/logs_local', '{replica}')\nPARTITION BY toYYYYMMDD(arrived)",
+    );
+    expect(stored).toContain("TTL toDateTime(arrived) + INTERVAL 31 DAY");
+    expect(stored).toContain("replicated_deduplication_window = 50000");
+    expect(all).toBe(
+      "CREATE TABLE IF NOT EXISTS logs ON CLUSTER `main` AS logs_local\nENGINE = Distributed('main', 'orion', 'logs_local', cityHash64(server))",
+    );
+    expect([storedTable(place), onCluster(place)]).toEqual(["logs_local", " ON CLUSTER `main`"]);
+  });
+
+  test("inserts take the shards of a cluster in turn, and wait for most replicas where there are three", () => {
+    const shards = spreadOver([
+      { shard: 1, weight: 2, replicas: 3 },
+      { shard: 2, weight: 1, replicas: 2 },
+    ]);
+    expect(Array.from({ length: 6 }, shards.next).toSorted((a, b) => a - b)).toEqual([1, 1, 1, 1, 2, 2]);
+    expect(shards.settings(1)).toEqual({
+      insert_shard_id: "1",
+      insert_distributed_sync: "1",
+      insert_quorum: "auto",
+      insert_quorum_parallel: "1",
+    });
+    expect(shards.settings(2)).toEqual({ insert_shard_id: "2", insert_distributed_sync: "1" });
+  });
+
+  test.skipIf(!haveClickhouse)("are made once by many hubs that start together (needs ClickHouse)", async () => {
+    const url = await (await sharedClickhouse()).freshDatabase();
+    const clients = await Promise.all(Array.from({ length: 8 }, () => openClickhouse(url, world)));
+    await Promise.all(
+      clients.map(async (client) => {
+        for (const statement of logsDdl(client, 30)) await client.run(statement);
+      }),
+    );
+    const [client] = clients;
+    expect(await client?.rows("SELECT name FROM system.tables WHERE database = currentDatabase()")).toEqual([
+      { name: "logs" },
+    ]);
+    // a cluster can't be had here, but its statements are ones
+    for (const statement of logsDdl({ database: "orion", cluster: "main" }, 30)) {
+      await client?.rows(`EXPLAIN AST ${statement}`);
+    }
+    for (const each of clients) await each.close();
+  });
+});
