@@ -98,7 +98,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       cluster,
       told: () => standing?.told() ?? [],
     });
-    ends.push(measures.close);
+    ends.push(() => measures.close());
     const provision = await openProvision({
       rooms,
       dataDir: settings.dataDir,
@@ -108,7 +108,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       tlsCert: settings.tlsCert,
       ...(postgres === null ? {} : { cluster, shareWithinMs }),
     });
-    ends.push(provision.close);
+    ends.push(() => provision.close());
     const followers = [
       ...followersOf(rooms, provision),
       { kinds: ["person"], refresh: () => accounts.refresh() },
@@ -148,11 +148,13 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       log,
       heartbeatSeconds,
       rateLimits,
+      ...(sharing === undefined ? {} : { catchUp: sharing.catchUp }),
     });
     const handler = createHandler({
       routes: createRoutes({
         rooms,
         logs: store,
+        refreshHead: telemetry.refreshHead,
         measures,
         errors: errors.groups,
         provision,

@@ -40,6 +40,8 @@ import type { BlockStore } from "./store/log-port.ts";
 export type RoutesWorld = {
   readonly rooms: Rooms;
   readonly logs: BlockStore;
+  /** learns from the database where the log ends; left out: the hub is alone */
+  readonly refreshHead?: () => Promise<unknown>;
   readonly measures: Measures;
   readonly errors: ErrorGroups;
   readonly provision: Provision;
@@ -59,6 +61,7 @@ export type RoutesWorld = {
 export function createRoutes({
   rooms,
   logs,
+  refreshHead,
   measures,
   errors,
   provision,
@@ -97,7 +100,7 @@ export function createRoutes({
     ...sshRoutes({ access, keys: provision.keys, check: (id, approve) => provision.check(id, approve), scopes, trail }),
     ...deployRoutes({ jobs, access, scopes, trail }),
     ...jobRoutes({ jobs, scopes, streams, stillGood, trail }),
-    ...logSearchRoutes({ logs, events, streams, scopes, servers, stillGood }),
+    ...logSearchRoutes({ logs, events, streams, scopes, servers, stillGood, refreshHead }),
     ...eventRoutes({ events, errors, servers, streams, scopes, stillGood }),
     ...errorRoutes({ groups: errors, projects, scopes, streams, stillGood, trail }),
     ...metricRoutes({ charts: measures.charts, history: measures.history, events, scopes }),

@@ -63,7 +63,8 @@ export async function openLogs(
 
 /** What a store of logs in ClickHouse knows of itself, as it is told. */
 function toldOf(figures: LogFigures): StoreFigures {
-  const { waitingBytes, inFlight, pending, oldestPendingMs, given, head, problem } = figures;
+  const { waitingBytes, inFlight, pending, oldestPendingMs, given, head, problem, refused, ledger, clickhouse } =
+    figures;
   return {
     up: { clickhouse: problem === null },
     queues: {
@@ -71,6 +72,11 @@ function toldOf(figures: LogFigures): StoreFigures {
       "log-inserts": { items: inFlight },
       "log-inserts-of-all-hubs": { items: pending, oldestMs: oldestPendingMs },
     },
+    writes: [
+      { store: "ledger", what: "logs", latencies: ledger },
+      { store: "clickhouse", what: "logs", latencies: clickhouse },
+    ],
+    refused: { "log-deliveries": refused },
     logs: { head: given, safeHead: head },
   };
 }

@@ -21,8 +21,15 @@ const only = process.argv[3];
 const beatBatch = 100;
 const steadyBeats = 300;
 const linesPerDelivery = 400;
-const deliveries = 500;
+/** Deliveries before anything is measured, at each of the two rates, and how many are on their way at once before. */
+const warmDeliveries = 3000;
+const deliveries = 1000;
+const atOnce = 16;
+/** Lines a second while the cost of one is measured. */
+const steadyLines = 40_000;
+const warmBeats = 6000;
 const half = 0.5;
+const firstSeq = 1_790_000_000_000_000;
 
 /** CPU seconds so far of processes and those that they have started, and of ended ones that were waited for. */
 function cpuOf(pids: readonly number[]): number {
@@ -104,6 +111,8 @@ async function beatAt({ agents }: World, perSecond: number, seconds: number): Pr
 }
 
 async function heartbeats(store: string, world: World): Promise<void> {
+  // until the code is compiled
+  await beatAt(world, 1000, warmBeats / 1000);
   const first = await during(world, async () => void (await beatAt(world, steadyBeats, 10)));
   const each = first.hub / (steadyBeats * 10);
   const rate = Math.round(half / each);
@@ -126,57 +135,75 @@ async function heartbeats(store: string, world: World): Promise<void> {
   });
 }
 
+/** Deliveries as an agent would make them, each number once. */
+function createBodies(): (count: number) => readonly Uint8Array<ArrayBuffer>[] {
+  const make = createLines(linesPerDelivery * (warmDeliveries + 2 * deliveries));
+  let made = 0;
+  return (count) =>
+    Array.from({ length: count }, () => {
+      const from = made * linesPerDelivery;
+      made++;
+      const text = make(from, from + linesPerDelivery)
+        .map((entry, i) => `${JSON.stringify({ ...entry, seq: firstSeq + from + i, source: "api" })}\n`)
+        .join("");
+      return new Uint8Array(Bun.zstdCompressSync(text, { level: 1 }));
+    });
+}
+
 async function lines(store: string, world: World): Promise<void> {
   const { agents } = world;
-  const total = deliveries * linesPerDelivery;
-  const make = createLines(total);
-  const bodies = Array.from({ length: deliveries }, (_, n) => {
-    const text = make(n * linesPerDelivery, (n + 1) * linesPerDelivery)
-      .map(
-        (entry, i) =>
-          `${JSON.stringify({ ...entry, seq: 1_790_000_000_000_000 + n * linesPerDelivery + i, source: "api" })}\n`,
-      )
-      .join("");
-    return new Uint8Array(Bun.zstdCompressSync(text, { level: 1 }));
-  });
+  const bodies = createBodies();
   const headers = { "content-type": "application/x-ndjson", "content-encoding": "zstd" };
-  const send = async (from: number, to: number, perSecond: number): Promise<number[]> => {
+  let turn = 0;
+  const send = (body: Uint8Array<ArrayBuffer>): Promise<number> => {
+    const agent = agents[turn++ % agents.length];
+    if (agent === undefined) throw new Error("there are no agents");
+    return post(agent, "logs", body, headers);
+  };
+  const sendAt = async (all: readonly Uint8Array<ArrayBuffer>[], perSecond: number): Promise<readonly number[]> => {
     const began = performance.now();
     const answers: Promise<number>[] = [];
-    for (let n = from; n < to; n++) {
-      const due = began + ((n - from) * linesPerDelivery * 1000) / perSecond;
+    for (const [n, body] of all.entries()) {
+      const due = began + (n * linesPerDelivery * 1000) / perSecond;
       if (due > performance.now()) await Bun.sleep(due - performance.now());
-      const [agent, body] = [agents[n % agents.length], bodies[n]];
-      if (agent !== undefined && body !== undefined) answers.push(post(agent, "logs", body, headers));
+      answers.push(send(body));
     }
     return await Promise.all(answers);
   };
-  // a fifth for the code to be compiled
-  const warm = deliveries / 5;
-  await send(0, warm, 20_000);
-  const middle = warm + (deliveries - warm) / 2;
-  const first = await during(world, async () => void (await send(warm, middle, 20_000)));
-  const each = first.hub / ((middle - warm) * linesPerDelivery);
+  const warming = bodies(warmDeliveries);
+  for (let n = 0; n < warmDeliveries; n += atOnce) await Promise.all(warming.slice(n, n + atOnce).map(send));
+  await Bun.sleep(3000);
+  const [steady, atHalf] = [bodies(deliveries), bodies(deliveries)];
+  const count = deliveries * linesPerDelivery;
+  const first = await during(world, async () => void (await sendAt(steady, steadyLines)));
+  const each = first.hub / count;
   const rate = Math.round(half / each);
   let took: readonly number[] = [];
   const tried = await during(world, async () => {
-    took = await send(middle, deliveries, rate);
+    took = await sendAt(atHalf, rate);
   });
-  const sent = (deliveries - middle) * linesPerDelivery;
   report({
     bench: "fleet",
     store,
     agents: agents.length,
     name: "lines",
     cpuSecondsPerMillion: Number((each * 1e6).toFixed(2)),
-    databaseCpuSecondsPerMillion: Number(((first.databases / ((middle - warm) * linesPerDelivery)) * 1e6).toFixed(2)),
+    databaseCpuSecondsPerMillion: Number(((first.databases / count) * 1e6).toFixed(2)),
     perSecondAtHalfACore: rate,
-    tried: { perSecond: Math.round(sent / tried.seconds), core: Number((tried.hub / tried.seconds).toFixed(2)) },
+    tried: { perSecond: Math.round(count / tried.seconds), core: Number((tried.hub / tried.seconds).toFixed(2)) },
     answerMsMedian: quantile(took, 0.5),
     answerMsP99: quantile(took, 0.99),
     rssMiB: world.hub.rssMiB().now,
     peakRssMiB: world.hub.rssMiB().peak,
   });
+}
+
+/** Waits until the hub has had next to nothing to do for two seconds: blocks are made of what came. */
+async function settle({ hub }: World): Promise<void> {
+  for (let before = -1; hub.cpuSeconds() - before > 0.2;) {
+    before = hub.cpuSeconds();
+    await Bun.sleep(2000);
+  }
 }
 
 async function measure(
@@ -209,14 +236,14 @@ async function measure(
     });
     await heartbeats(store, world);
     await lines(store, world);
-    await Bun.sleep(2000);
+    await settle(world);
     const bytes = await bytesOfLogs(folder);
     report({
       bench: "fleet",
       store,
       agents: count,
       name: "bytes a line",
-      bytesPerLine: Number((bytes / (deliveries * linesPerDelivery)).toFixed(1)),
+      bytesPerLine: Number((bytes / ((warmDeliveries + 2 * deliveries) * linesPerDelivery)).toFixed(1)),
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -242,8 +269,8 @@ if (only !== "embedded") {
     };
     const database = new URL(urls.ORION_HUB_CLICKHOUSE_URL).pathname.slice(1);
     const bytesOfLogs = async (): Promise<number> => {
-      const query = `SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = '${database}' AND table = 'logs'`;
-      return Number(await (await fetch(clickhouse.url, { method: "POST", body: query })).text());
+      const query = `SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = '${database}' AND table IN ('logs', 'logs_local')`;
+      return Number(await clickhouse.ask(query));
     };
     const cpu = () => cpuOf([postgres.pid(), clickhouse.pid()]);
     await measure("Postgres and ClickHouse", count, urls, cpu, bytesOfLogs);

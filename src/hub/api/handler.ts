@@ -1,5 +1,5 @@
 /** One request from guard to answer. */
-import { reasonOf } from "#src/protocol/fault.ts";
+import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { check } from "#src/protocol/schema.ts";
 import type { Authorize } from "./authorize.ts";
 import { withTag } from "./etag.ts";
@@ -25,21 +25,37 @@ export type HandlerWorld = {
   readonly tls: boolean;
   readonly log: { debug(message: string): void; error(message: string): void };
   readonly now: () => number;
+  /** Resolves once what other hubs have changed before the call is known here; left out: there are no others. */
+  readonly catchUp?: () => Promise<void>;
 };
 
 /** What a client may call its request; anything else would let it write what it likes into our log. */
 const saneRequestId = /^[\w.=+-]{1,128}$/;
 
 export function createHandler(world: HandlerWorld): Handler {
-  const { guard, authorize, pages, readClient, tls, log, now } = world;
+  const { guard, authorize, pages, readClient, tls, log, now, catchUp } = world;
+
+  /**
+   * Does `work`, and once more where it found nothing or nobody: another hub may have made that a moment ago, and the same
+   * client comes here next. What has read the request's body is not done again.
+   */
+  async function twice<T>(request: Request, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (catchUp === undefined || request.bodyUsed || !mayBeNews(error)) throw error;
+      await catchUp();
+      return await work();
+    }
+  }
 
   async function answer(route: Route, exchange: Exchange, call: Omit<Call, "query" | "caller">): Promise<Response> {
     const { request } = exchange;
     guard(request);
-    const allowed = authorize(request, route);
-    const caller = allowed instanceof Promise ? await allowed : allowed;
+    const caller = await twice(request, () => authorize(request, route));
     const query = route.query === undefined ? undefined : check(route.query, queryOf(request), "the query");
-    const response = await route.handle(Object.assign(call, { query, caller }) as Call);
+    const asked = Object.assign(call, { query, caller }) as Call;
+    const response = await twice(request, () => route.handle(asked));
     const tagged = route.method === "GET" && route.answer !== undefined && route.permission !== "none";
     return tagged && response.status === 200 && isJson(response)
       ? await withTag(request, response, nameOf(caller))
@@ -100,6 +116,12 @@ export function createHandler(world: HandlerWorld): Handler {
         throw new HttpFault(405, `${path} takes ${allow}`, { allow });
       }),
   });
+}
+
+/** Unknown here; known to another hub, perhaps. */
+function mayBeNews(error: unknown): boolean {
+  if (error instanceof HttpFault) return error.status === 401 || error.status === 404;
+  return error instanceof Fault && (error.code === "unauthenticated" || error.code === "not-found");
 }
 
 function createCall({ request, params, peer }: Exchange, requestId: string, readClient: ReadClient) {

@@ -44,8 +44,7 @@ async function run(order: FleetOrder): Promise<void> {
   const answers: Record<number, number> = {};
   const beaten = new Map<string, number>();
   let [made, acknowledged, beats, longestSilence] = [0, 0, 0, 0];
-  let stopped = false;
-  let waiting = agents.length;
+  const life = { stopped: false, waiting: agents.length };
 
   async function post(agent: Credentials, path: string, body: string, headers: Record<string, string> = {}) {
     try {
@@ -74,7 +73,7 @@ async function run(order: FleetOrder): Promise<void> {
 
   async function beat(agent: Credentials, index: number): Promise<void> {
     await Bun.sleep(Math.random() * beatSeconds * 1000);
-    while (!stopped || waiting > 0) {
+    while (!life.stopped || life.waiting > 0) {
       const now = new Date().toISOString();
       const body = JSON.stringify({ ...heartbeat(), at: now, hostname: `host-${index}` });
       const response = await post(agent, "heartbeat", body);
@@ -94,8 +93,8 @@ async function run(order: FleetOrder): Promise<void> {
     let [first, next, attempt] = [0, 0, 0];
     let size = batchLines;
     await Bun.sleep(Math.random() * deliverSeconds * 1000);
-    while (!stopped || first < next) {
-      if (!stopped && attempt === 0) {
+    while (!life.stopped || first < next) {
+      if (!life.stopped && attempt === 0) {
         next += lines;
         made += lines;
       }
@@ -111,7 +110,7 @@ async function run(order: FleetOrder): Promise<void> {
         acknowledged += to - first;
         first = to;
         [attempt, size] = [0, batchLines];
-        if (first === next) await pause(stopped ? 0 : deliverSeconds);
+        if (first === next) await pause(life.stopped ? 0 : deliverSeconds);
       } else {
         attempt++;
         // an agent that was started again cuts its spool elsewhere
@@ -119,20 +118,28 @@ async function run(order: FleetOrder): Promise<void> {
         await pause(Math.min(5, Number(response?.headers.get("retry-after") ?? 1)));
       }
     }
-    waiting--;
+    life.waiting--;
   }
 
   function say(done: boolean): void {
     const now = performance.now();
     const silences = [...beaten.values()].map((at) => (now - at) / 1000);
     const silence = silences.reduce((highest, one) => Math.max(highest, one), longestSilence);
-    const figures: FleetFigures = { made, acknowledged, beats, answers, waiting, longestSilence: silence, done };
+    const figures: FleetFigures = {
+      made,
+      acknowledged,
+      beats,
+      answers,
+      waiting: life.waiting,
+      longestSilence: silence,
+      done,
+    };
     process.stdout.write(`${JSON.stringify(figures)}\n`);
   }
 
   const timer = setInterval(() => say(false), 1000);
   const all = agents.map(async (agent, index) => await Promise.all([beat(agent, index), deliver(agent, index)]));
-  void lineOf().then(() => (stopped = true));
+  void lineOf().then(() => (life.stopped = true));
   await Promise.all(all);
   clearInterval(timer);
   say(true);

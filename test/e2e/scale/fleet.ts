@@ -32,7 +32,7 @@ export function startFleet(order: FleetOrder): Fleet {
   }
   const reading = read();
   const write = async (line: string): Promise<void> => {
-    child.stdin.write(`${line}\n`);
+    await child.stdin.write(`${line}\n`);
     await child.stdin.flush();
   };
   const begun = write(JSON.stringify(order));

@@ -110,7 +110,7 @@ export async function startHubs(names: readonly string[], stores: Stores | null)
     said: (name) => (before.get(name) ?? "") + (programs.get(name)?.output() ?? ""),
     async ask<T>(path: string, init: RequestInit = {}, name?: string): Promise<T> {
       const base = name === undefined ? balancer.url : (urls.get(name) ?? "");
-      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", ...init.headers };
+      const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
       const response = await fetch(`${base}${path}`, { ...init, headers, signal: AbortSignal.timeout(30_000) });
       if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
       return (await response.json()) as T;

@@ -22,6 +22,8 @@ export type IngestWorld = {
   readonly heartbeatSeconds: number;
   /** how fast one source may log */
   readonly rateLimits: RateLimits;
+  /** Resolves once it is known here what other hubs have changed; left out: there are no others. */
+  readonly catchUp?: () => Promise<void>;
 };
 
 export type Ingest = {
@@ -37,7 +39,7 @@ export function createIngest(world: IngestWorld): Ingest {
   const warn = (message: string) => log.warn(message);
   const rate = createRateLimiter({ limits: world.rateLimits, clock, warn });
   const intake = createIntake({ logs, admission, rate, now });
-  const stream = createStreamSocket({ servers, logs, admission, clock, log });
+  const stream = createStreamSocket({ servers, logs, admission, clock, log, catchUp: world.catchUp });
   const { heartbeatSeconds } = world;
   return {
     stream,

@@ -30,7 +30,7 @@ export type StreamSocket = {
   /** Whether a request asks for a stream, and so is for `upgrade` and not for the routes. */
   asks(request: Request): boolean;
   /** Makes a WebSocket of an agent's request. undefined: it is one now; else the answer that says why not. */
-  upgrade(request: Request, server: Upgrader): Response | undefined;
+  upgrade(request: Request, server: Upgrader): Response | undefined | Promise<Response | undefined>;
   /** For `Bun.serve`. */
   readonly websocket: Bun.WebSocketHandler<StreamData>;
   count(): number;
@@ -44,9 +44,11 @@ export type StreamWorld = {
   readonly admission: Pick<Admission, "reserve">;
   readonly clock: Clock;
   readonly log: { debug(message: string): void; error(message: string): void };
+  /** Resolves once it is known here which servers other hubs have registered; left out: there are no others. */
+  readonly catchUp?: (() => Promise<void>) | undefined;
 };
 
-export function createStreamSocket({ servers, logs, admission, clock, log }: StreamWorld): StreamSocket {
+export function createStreamSocket({ servers, logs, admission, clock, log, catchUp }: StreamWorld): StreamSocket {
   const open = new Map<string, Connection[]>();
   let count = 0;
   let stopping = false;
@@ -82,9 +84,18 @@ export function createStreamSocket({ servers, logs, admission, clock, log }: Str
     cancelWatch = open.size === 0 ? undefined : clock.after(watchEveryMs, watch);
   }
 
-  function upgrade(request: Request, server: Upgrader): Response | undefined {
-    const serverId = request.headers.get("x-server-id") ?? "";
-    if (!servers.authenticate(serverId, bearerOf(request) ?? "")) {
+  const serverIdOf = (request: Request): string => request.headers.get("x-server-id") ?? "";
+  const isKnown = (request: Request): boolean =>
+    servers.authenticate(serverIdOf(request), bearerOf(request) ?? "");
+
+  function upgrade(request: Request, server: Upgrader): Response | undefined | Promise<Response | undefined> {
+    if (catchUp === undefined || isKnown(request)) return admit(request, server);
+    return catchUp().then(() => admit(request, server));
+  }
+
+  function admit(request: Request, server: Upgrader): Response | undefined {
+    const serverId = serverIdOf(request);
+    if (!isKnown(request)) {
       return problem(401, "the agent token is wrong, or it was rotated or revoked", challenge);
     }
     if (stopping || count >= maxStreams) {

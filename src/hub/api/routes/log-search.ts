@@ -38,9 +38,12 @@ export type LogSearchDeps = {
   readonly scopes: Pick<Scopes, "visible" | "servers" | "project">;
   readonly servers: Pick<Servers, "revision">;
   readonly stillGood: StillGood;
+  /** see log-tail-route.ts */
+  readonly refreshHead?: (() => Promise<unknown>) | undefined;
 };
 
-export function logSearchRoutes({ logs, events, streams, scopes, servers, stillGood }: LogSearchDeps): Route[] {
+export function logSearchRoutes(deps: LogSearchDeps): Route[] {
+  const { logs, events, streams, scopes, servers, stillGood, refreshHead } = deps;
   const turns = createTurns();
   const selected = createSelected(scopes);
   let exports = 0;
@@ -169,7 +172,7 @@ export function logSearchRoutes({ logs, events, streams, scopes, servers, stillG
         return Response.json(answer, { headers: noStore });
       },
     }),
-    ...logTailRoutes({ logs, streams, selected, servers, stillGood }),
+    ...logTailRoutes({ logs, streams, selected, servers, stillGood, refreshHead }),
   ];
 }
 

@@ -23,9 +23,18 @@ export type LogTailDeps = {
   readonly selected: Selected;
   readonly servers: Pick<Servers, "revision">;
   readonly stillGood: StillGood;
+  /** Learns where the log ends, for readers who come from another hub; left out: this one knows. */
+  readonly refreshHead?: (() => Promise<unknown>) | undefined;
 };
 
-export function logTailRoutes({ logs, streams, selected, servers, stillGood }: LogTailDeps): Route[] {
+export function logTailRoutes({
+  logs,
+  streams,
+  selected,
+  servers,
+  stillGood,
+  refreshHead,
+}: LogTailDeps): Route[] {
   const tails = createTailSource(logs, createTailBudget());
   const filters = createFilters(logs);
   return [
@@ -37,13 +46,15 @@ export function logTailRoutes({ logs, streams, selected, servers, stillGood }: L
       summary: "Follow log entries (server-sent events); Last-Event-ID or `after` resumes",
       query: tail,
       answerType: "text/event-stream",
-      handle({ query, request, caller, holdOpen }) {
+      async handle({ query, request, caller, holdOpen }) {
         if (streams.count() >= maxStreams)
           throw new HttpFault(503, "too many live streams are open", { "retry-after": "5" });
         const { after, ...asked } = query;
         const { select, visible } = selected(asked, caller);
         const resume = request.headers.get("last-event-id") ?? after;
         const from = resume !== undefined && /^\d{1,15}$/.test(resume) ? Number(resume) : logs.head();
+        // whoever comes from another hub may have read more than this one has heard of
+        if (from > logs.head()) await refreshHead?.();
         const selection = select();
         let used = filters.use(selection);
         let revision = servers.revision();

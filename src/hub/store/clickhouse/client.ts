@@ -9,7 +9,9 @@ import { Fault } from "#src/protocol/fault.ts";
 import { type Place, readPlace } from "./address.ts";
 import { clickhouseFault, isAway } from "./faults.ts";
 import { type NativeBlock, readNative } from "./native-read.ts";
-import { sendInsert } from "./send.ts";
+import { type Insert, sendInsert } from "./send.ts";
+
+export type { Insert } from "./send.ts";
 
 /** How long an answer may take when nothing else is said. */
 const usualTimeoutMs = 30_000;
@@ -30,18 +32,6 @@ export type Ask = {
   readonly signal?: AbortSignal;
   /** until the whole answer is there; of `blocks`, until it begins */
   readonly timeoutMs?: number;
-};
-
-export type Insert = {
-  /** `INSERT INTO t (a, b) FORMAT Native` */
-  readonly sql: string;
-  /** compressed with zstd */
-  readonly body: Uint8Array<ArrayBuffer>;
-  /** one that was seen before adds nothing */
-  readonly token: string;
-  readonly settings?: Settings;
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
 };
 
 export type Clickhouse = {

@@ -5,8 +5,7 @@
 import { numberColumns } from "#src/protocol/columns/number.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import { type Sender, rememberBatch } from "../deliveries.ts";
-import { admit, highest } from "../seen.ts";
-import type { Added } from "./ledger.ts";
+import { type Ranges, admit, highest } from "../seen.ts";
 import { withoutRanges } from "./ledger-ranges.ts";
 import type { LockedSender } from "./ledger-senders.ts";
 
@@ -29,6 +28,9 @@ export type Verdict =
     }
   /** Nothing of it was taken. */
   | { readonly kind: "refused"; readonly fault: Fault };
+
+/** What an insert added to a sender. */
+export type Added = { readonly ranges: Ranges; readonly batches: readonly string[] };
 
 export type PendingOf = { readonly id: string; readonly hub: string };
 type Pending = PendingOf & { readonly senders: readonly string[] };

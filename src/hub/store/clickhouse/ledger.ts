@@ -5,8 +5,7 @@
 import type { Kysely, Transaction } from "kysely";
 
 import { Fault } from "#src/protocol/fault.ts";
-import type { Ranges } from "../seen.ts";
-import { type Delivery, type Verdict, judge } from "./ledger-judge.ts";
+import { type Added, type Delivery, type Verdict, judge } from "./ledger-judge.ts";
 import { withoutRanges } from "./ledger-ranges.ts";
 import { lockSenders, putSenders } from "./ledger-senders.ts";
 import type { LedgerTables } from "./ledger-tables.ts";
@@ -51,9 +50,6 @@ export type Admitted = {
   /** one for each delivery */
   readonly verdicts: readonly Verdict[];
 };
-
-/** What an insert added to a sender. */
-export type Added = { readonly ranges: Ranges; readonly batches: readonly string[] };
 
 export type Ledger = {
   /**

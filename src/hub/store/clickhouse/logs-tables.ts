@@ -79,9 +79,9 @@ export function logsDdl(place: LogsPlace, days: number): readonly string[] {
   level UInt8 CODEC(ZSTD(1)),
   -- places in: ${streams.join(", ")}
   stream UInt8 CODEC(ZSTD(1)),
-  message String CODEC(ZSTD(3)),
+  message String CODEC(ZSTD(1)),
   -- JSON, or nothing
-  fields String CODEC(ZSTD(3)),
+  fields String CODEC(ZSTD(1)),
   -- what does not fit its column: JSON with at or message, or nothing
   odd String CODEC(ZSTD(1)),
   -- the same for a whole insert, and so is its day: one insert is one part of one partition, there as a whole or not at all

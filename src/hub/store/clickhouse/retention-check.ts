@@ -16,7 +16,11 @@ const checkMs = 6 * 3_600_000;
 type Sizes = ReturnType<BlockStore["sizes"]>;
 
 /** Figures as they were a few seconds ago: whoever asks does not wait for ClickHouse. */
-export function createSizes(client: Client, clock: Pick<Clock, "monotonic">, warn: (error: unknown) => void): () => Sizes {
+export function createSizes(
+  client: Client,
+  clock: Pick<Clock, "monotonic">,
+  warn: (error: unknown) => void,
+): () => Sizes {
   let known: Sizes = { lines: 0, bytes: 0, blocks: 0 };
   let readAt = -Infinity;
 
@@ -55,7 +59,7 @@ export async function* checkParts(client: Client): AsyncGenerator<Checked, void,
     for (const { part_path: name, is_passed: passed, message } of checked) {
       yield {
         block: `part ${name}`,
-        problem: Number(passed) === 1 ? null : message === "" ? "its checksums are others" : message,
+        problem: passed === 1 ? null : message === "" ? "its checksums are others" : message,
         lines: rows.get(name) ?? 0,
         firstMs: beginMs,
         lastMs: beginMs + dayMs - 1,

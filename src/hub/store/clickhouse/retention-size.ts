@@ -13,12 +13,14 @@ const nearlyAll = 0.9;
 /** How long what is known of the sizes of origins is gone on from, in milliseconds. */
 const freshMs = dayMs;
 
-/** By day of arrival and origin: bytes before they are compressed. */
-export type Weights = ReadonlyMap<string, ReadonlyMap<string, number>>;
+/** What arrived on a day and is not deleted: bytes of each origin before they are compressed, and entries of all. */
+type Weight = { readonly servers: Map<string, number>; lines: number };
+/** By day. */
+export type Weights = ReadonlyMap<string, Weight>;
 
 /** Reads what origins have, and after the first time only what came since. */
 export function createWeights(client: Client, monotonic: () => number) {
-  let known = new Map<string, Map<string, number>>();
+  let known = new Map<string, Weight>();
   let upTo = 0;
   let begunAt = -Infinity;
   return {
@@ -28,14 +30,15 @@ export function createWeights(client: Client, monotonic: () => number) {
         upTo = 0;
         begunAt = monotonic();
       }
-      const found = await client.rows<{ day: number; server: string; raw: number; last: number }>(
-        `SELECT toYYYYMMDD(arrived) AS day, server, toFloat64(sum(length(message) + length(fields) + ${bytesOfEntry})) AS raw, toFloat64(max(position)) AS last FROM ${logsTable} WHERE ${isEntry} AND position > ${number(upTo)} GROUP BY day, server`,
+      const found = await client.rows<{ day: number; server: string; raw: number; lines: number; last: number }>(
+        `SELECT toYYYYMMDD(arrived) AS day, server, toFloat64(sum(length(message) + length(fields) + ${bytesOfEntry})) AS raw, count() AS lines, toFloat64(max(position)) AS last FROM ${logsTable} WHERE ${isEntry} AND position > ${number(upTo)} GROUP BY day, server`,
         { timeoutMs: 600_000 },
       );
-      for (const { day, server, raw, last } of found) {
-        const name = String(day);
-        const own = known.get(name) ?? new Map<string, number>();
-        known.set(name, own.set(server, (own.get(server) ?? 0) + raw));
+      for (const { day, server, raw, lines, last } of found) {
+        const own = known.get(String(day)) ?? { servers: new Map<string, number>(), lines: 0 };
+        known.set(String(day), own);
+        own.servers.set(server, (own.servers.get(server) ?? 0) + raw);
+        own.lines += lines;
         upTo = Math.max(upTo, last);
       }
       return known;
@@ -52,14 +55,16 @@ export async function cutShare(
   weights: Weights,
   days: readonly Day[],
 ): Promise<number> {
-  // of days that are gone
-  const kept = new Set(days.map(({ day }) => day));
-  const raw = [...weights].filter(([day]) => kept.has(day)).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const all = raw.reduce((sum, [, servers]) => [...servers.values()].reduce((own, one) => own + one, sum), 0);
-  const stored = days.reduce((sum, { bytes }) => sum + bytes, 0);
-  const own = raw.map(([day, servers]) => {
-    const sum = [...servers].reduce((bytes, [server, one]) => (serverIds.has(server) ? bytes + one : bytes), 0);
-    return { day, bytes: all === 0 ? 0 : (sum / all) * stored };
+  const own = days.map(({ day, rows, bytes }) => {
+    const { servers = new Map<string, number>(), lines = 0 } = weights.get(day) ?? {};
+    let [all, mine] = [0, 0];
+    for (const [server, raw] of servers) {
+      all += raw;
+      if (serverIds.has(server)) mine += raw;
+    }
+    // what is deleted still takes its space, until parts are merged
+    const visible = rows === 0 ? 0 : bytes * Math.min(1, lines / rows);
+    return { day, bytes: all === 0 ? 0 : (mine / all) * visible };
   });
   const taken = own.reduce((sum, { bytes }) => sum + bytes, 0);
   if (taken <= most) return 0;

@@ -1,9 +1,20 @@
 /** The hot way in: whole columns as one body, with a token by which ClickHouse knows a repeated one. */
-import { parseError } from "@clickhouse/client-web";
+import { type ClickHouseSettings, parseError } from "@clickhouse/client-web";
 
 import type { Place } from "./address.ts";
-import type { Insert } from "./client.ts";
 import { clickhouseFault } from "./faults.ts";
+
+export type Insert = {
+  /** `INSERT INTO t (a, b) FORMAT Native` */
+  readonly sql: string;
+  /** compressed with zstd */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** one that was seen before adds nothing */
+  readonly token: string;
+  readonly settings?: ClickHouseSettings;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+};
 
 /**
  * Sends an INSERT and waits until it is done. Rejects with a Fault: then it may have been done or not, and may yet be; the

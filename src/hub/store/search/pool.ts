@@ -52,16 +52,18 @@ export type Program = "search" | "clickhouse/search";
 /** Where a thread's program is: beside this file, or inside the compiled binary. */
 function placeOf(program: Program): string | URL {
   const compiled = import.meta.url.startsWith("file:///$bunfs/");
-  return compiled ? `/$bunfs/root/src/hub/store/${program}/thread.js` : new URL(`../${program}/thread.ts`, import.meta.url);
+  return compiled
+    ? `/$bunfs/root/src/hub/store/${program}/thread.js`
+    : new URL(`../${program}/thread.ts`, import.meta.url);
 }
 
 /** Threads that search the store in `file`, which must be there when the first job comes. */
 export function createPool(file: string, times: PoolTimes = {}): Pool {
-  return createPoolOf<BlockFile>("search", { file }, times);
+  return createPoolOf("search", { file } satisfies BlockFile, times);
 }
 
 /** Threads of a program that search a store, which must be there when the first job comes. */
-export function createPoolOf<Store>(program: Program, store: Store, times: PoolTimes = {}): Pool {
+export function createPoolOf(program: Program, store: object, times: PoolTimes = {}): Pool {
   const { idleMs: idle = idleMs, stuckMs: stuck = stuckMs, checkMs = checkEveryMs } = times;
   const threads = new Set<Thread>();
   let jobs = 0;
@@ -82,7 +84,7 @@ export function createPoolOf<Store>(program: Program, store: Store, times: PoolT
     return thread;
   }
 
-  function tell(thread: Thread, order: Order<Store>): void {
+  function tell(thread: Thread, order: Order<object>): void {
     thread.worker.postMessage(order, []);
   }
 

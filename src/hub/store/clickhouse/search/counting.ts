@@ -17,16 +17,21 @@ export type Counting = {
    * What is left for the matcher, as long as there is time. Resolves with whether it was.
    * @param all also what is certain
    */
-  look(all: boolean, take: (selected: Selected) => void): Promise<boolean>;
+  readonly look: (all: boolean, take: (selected: Selected) => void) => Promise<boolean>;
   /** Milliseconds that are left; null: there is no limit. */
-  left(): number | null;
+  readonly left: () => number | null;
 };
 
 /** `provided`: what else must be true for SQL to be able to count an entry. */
 export function createCounting(
   { reading, monotonic }: World,
   selection: LogSelection,
-  { budgetMs, signal, byServer, provided }: {
+  {
+    budgetMs,
+    signal,
+    byServer,
+    provided,
+  }: {
     readonly budgetMs: number | null;
     readonly signal: AbortSignal | undefined;
     readonly byServer: boolean;

@@ -87,7 +87,8 @@ export async function* find(
       for await (const block of world.reading.blocks(sql, { timeoutMs, signal })) {
         const rows = readRows(block);
         const selected = exact ? null : new Uint8Array(block.rows);
-        for (const { lines: found } of selected === null ? [] : sieve(rows)) for (const i of found) selected?.fill(1, i, i + 1);
+        for (const { lines: found } of selected === null ? [] : sieve(rows))
+          for (const i of found) selected?.fill(1, i, i + 1);
         const entries: StoredEntry[] = [];
         for (let i = 0; i < block.rows; i++) {
           seen = { ms: rows.lines.times[i] ?? 0, position: rows.lines.positions[i] ?? 0 };

@@ -10,7 +10,7 @@
 import { piecesOf } from "./numbers.ts";
 
 /** Bytes for a granule of 8,192 lines, and hash functions. */
-const gramFilter = "ngrambf_v1(4, 16384, 2, 0)";
+const gramFilter = "ngrambf_v1(4, 16384, 1, 0)";
 /** How many granules in a hundred are let through wrongly for a piece. */
 const pieceFilter = "bloom_filter(0.03)";
 

@@ -50,7 +50,7 @@ export function caseless(text: string): string {
   let pattern = "";
   for (const character of text) {
     const same = character.length === 1 ? sameLetters(character) : character;
-    pattern += same.length === character.length ? literal(character) : `[${[...same].map(classMember).join("")}]`;
+    pattern += same.length === character.length ? literal(character) : `[${same.split("").map(classMember).join("")}]`;
   }
   return pattern;
 }

@@ -45,6 +45,7 @@ export function numbersIn(name: string, literal: string): Sql {
 /** The whole pieces of a run when one begins at `begin`. */
 function pieces(run: string, begin: number): string[] {
   const all: string[] = [];
-  for (let at = begin; at + size <= run.length && all.length < mostPieces; at += size) all.push(run.slice(at, at + size));
+  for (let at = begin; at + size <= run.length && all.length < mostPieces; at += size)
+    all.push(run.slice(at, at + size));
   return all;
 }

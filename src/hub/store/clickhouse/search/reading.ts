@@ -23,6 +23,8 @@ export type Patience = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type Counted<Row> = { readonly rows: Row[]; readonly whole: boolean };
+
 export type Reading = {
   /** what is asked for entries */
   readonly table: string;
@@ -33,7 +35,7 @@ export type Reading = {
   blocks(select: string, patience: Patience): AsyncGenerator<NativeBlock, void>;
   rows<Row>(select: string, patience: Patience): Promise<Row[]>;
   /** What could be counted in time; `whole`: that is all. */
-  rowsInTime<Row>(select: string, patience: Patience): Promise<{ readonly rows: Row[]; readonly whole: boolean }>;
+  rowsInTime<Row>(select: string, patience: Patience): Promise<Counted<Row>>;
 };
 
 /** What every search wants of the server, whatever it is set to. */
@@ -80,7 +82,7 @@ export function createReading(clickhouse: Pick<Clickhouse, "blocks" | "rows" | "
       }
     },
     rows,
-    async rowsInTime<Row>(select: string, { timeoutMs, signal }: Patience) {
+    async rowsInTime<Row>(select: string, { timeoutMs, signal }: Patience): Promise<Counted<Row>> {
       if (timeoutMs === null) return { rows: await rows<Row>(select, { timeoutMs, signal }), whole: true };
       const began = performance.now();
       const inTime: Settings = { max_execution_time: timeoutMs / 1000, timeout_overflow_mode: "break" };

@@ -15,10 +15,10 @@ export const rowColumns = "server, source, at, seq, position, level, stream, mes
 
 export type Rows = {
   readonly lines: Columned;
-  serverId(index: number): string;
-  entry(index: number): StoredEntry;
+  readonly serverId: (index: number) => string;
+  readonly entry: (index: number) => StoredEntry;
   /** what the row takes, roughly, in bytes */
-  size(index: number): number;
+  readonly size: (index: number) => number;
   /** null: nothing was asked for */
   readonly sure: Uint8Array | null;
 };

@@ -23,21 +23,17 @@ export type SearchingWorld = {
 /** The part of the store that is asked, and the part that deletes. */
 export type ClickhouseSearching = Pick<
   BlockStore,
-  | "search"
-  | "histogram"
-  | "top"
-  | "context"
-  | "export"
-  | "prune"
-  | "sizes"
-  | "check"
-  | "repair"
-  | "compact"
-  | "close"
+  "search" | "histogram" | "top" | "context" | "export" | "prune" | "sizes" | "check" | "repair" | "compact" | "close"
 >;
 
 /** The tables must be there when the first question comes. */
-export function createClickhouseSearching({ client, url, clock, warn, times = {} }: SearchingWorld): ClickhouseSearching {
+export function createClickhouseSearching({
+  client,
+  url,
+  clock,
+  warn,
+  times = {},
+}: SearchingWorld): ClickhouseSearching {
   const store: ClickhouseStore = { url, cluster: client.cluster };
   const searching = createSearchingBy(createPoolOf("clickhouse/search", store, times));
   const retention = createRetention(client, clock);

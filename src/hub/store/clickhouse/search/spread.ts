@@ -43,8 +43,7 @@ export function createSpread({ reading, monotonic, now }: World): (patience: Pat
 
 function spreadOf(days: readonly { readonly partition: string; readonly rows: number }[], nowMs: number): Spread {
   const [first, last] = [days[0], days.at(-1)];
-  if (first === undefined || last === undefined)
-    return { rows: 0, firstMs: nowMs, lastMs: nowMs, early: 0, late: 0 };
+  if (first === undefined || last === undefined) return { rows: 0, firstMs: nowMs, lastMs: nowMs, early: 0, late: 0 };
   const begin = beginOf(last.partition);
   const lastMs = Math.max(begin + 1, Math.min(nowMs, begin + dayMs));
   return {

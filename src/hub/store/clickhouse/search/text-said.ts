@@ -48,8 +48,7 @@ function holds(name: string, text: string, caseSensitive: boolean): Sql {
   return matches(name, caseless(text));
 }
 
-const holdsLowered = (name: string, lower: string): Sql =>
-  `(lower(${name}) LIKE ${quote(`%${likePattern(lower)}%`)})`;
+const holdsLowered = (name: string, lower: string): Sql => `(lower(${name}) LIKE ${quote(`%${likePattern(lower)}%`)})`;
 const matches = (name: string, expression: string): Sql => `match(${name}, ${quote(expression)})`;
 const isAscii = (text: string): boolean => /^[\u0000-\u007f]*$/.test(text);
 
@@ -119,4 +118,3 @@ export function needSql(name: string, need: Need): Sql {
   const gram = Buffer.byteLength(lower) < shortestGram ? yes : holdsLowered(name, lower);
   return and(gram, numbersIn(name, lower));
 }
-
