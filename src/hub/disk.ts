@@ -37,10 +37,18 @@ export function createDisk(folder: string, reserve: number | null, readStatfs: R
   };
 }
 
-/** What is wrong with it, in words; null: nothing. Names no path: strangers may ask. */
-export function diskProblem({ state, freeBytes, sizeBytes, reserveBytes }: DiskState): string | null {
+/**
+ * What is wrong with it, in words; null: nothing. Names no path: strangers may ask.
+ * @param linesOnDisk whether log lines are on it
+ */
+export function diskProblem(
+  { state, freeBytes, sizeBytes, reserveBytes }: DiskState,
+  linesOnDisk = true,
+): string | null {
   if (state === "enough") return null;
   const figures = `${sizeText(freeBytes)} of ${sizeText(sizeBytes)} are free`;
+  if (!linesOnDisk)
+    return `the disk of the hub's data is nearly full: ${figures}, and ${sizeText(reserveBytes)} should be`;
   return state === "full"
     ? `the disk of the hub's data is full: ${figures}; no log lines are taken`
     : `the disk of the hub's data is nearly full: ${figures}, and ${sizeText(reserveBytes)} should be; the oldest log lines go`;

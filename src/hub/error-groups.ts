@@ -3,17 +3,18 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Clock } from "#src/lib/clock.ts";
-import { reasonOf } from "#src/protocol/fault.ts";
 import { createAssembly } from "./errors/assembly.ts";
 import { type ErrorsWorld, createErrors } from "./errors/errors.ts";
 import { type ErrorsDoor, createSharedErrors } from "./errors/shared.ts";
 import type { Rooms } from "./rooms.ts";
+import type { HubSettings } from "./settings.ts";
+import { openTelemetry } from "./storage.ts";
+import { openLogs } from "./telemetry.ts";
 import type { HubWorld } from "./world.ts";
 import type { Cluster } from "./store/cluster/port.ts";
 import { openErrorStore } from "./store/errors/errors.ts";
 import { openSharedErrorStore } from "./store/errors/shared.ts";
 import type { BlockStore } from "./store/log-port.ts";
-import { openBlockStore } from "./store/search/store.ts";
 import type { StateStore } from "./store/port.ts";
 import type { Postgres } from "./store/postgres/connection.ts";
 
@@ -127,35 +128,50 @@ function roomWorld(world: ErrorGroupsWorld): Omit<ErrorsWorld, "store"> {
   };
 }
 
-/** Error groups in the files of a hub that does not run, opened when somebody asks for them. */
+/** Error groups of a hub that does not run here, opened when somebody asks for them. */
 export function storedErrorGroups(
-  dataDir: string,
-  { state, servers, projects }: Pick<Rooms, "state" | "servers" | "projects">,
-  { clock, log }: HubWorld,
+  settings: Pick<HubSettings, "dataDir" | "retention" | "clickhouseUrl" | "clickhouseCluster">,
+  {
+    state,
+    servers,
+    projects,
+    cluster,
+    postgres,
+  }: Pick<Rooms, "state" | "servers" | "projects" | "cluster" | "postgres">,
+  world: HubWorld,
 ) {
+  const { clock, log } = world;
   const warn = (message: string) => log.warn(message);
-  let opened: Promise<{ readonly logs: BlockStore; readonly errors: ErrorGroups }> | undefined;
+  const ends: (() => void | Promise<void>)[] = [];
+  let opened: Promise<ErrorsDoor> | undefined;
 
-  async function openBoth() {
-    const logs = await openBlockStore(dataDir, clock, (error) => warn(`the log store: ${reasonOf(error)}`));
-    try {
-      return { logs, errors: await openErrorGroups({ dataDir, logs, events: state, servers, projects, clock, warn }) };
-    } catch (error) {
-      logs.close();
-      throw error;
-    }
+  async function open(): Promise<ErrorsDoor> {
+    const clickhouse = await openTelemetry(settings, world);
+    if (clickhouse !== null) ends.push(() => clickhouse.close());
+    const { logs, refreshHead } = await openLogs(settings, clickhouse, { cluster, postgres }, world, ends);
+    const errors = await openErrorGroups({
+      dataDir: settings.dataDir,
+      logs,
+      events: state,
+      servers,
+      projects,
+      clock,
+      warn,
+      sharing: postgres === null ? undefined : { postgres, cluster, refreshHead },
+    });
+    ends.push(errors.close);
+    return errors.groups;
   }
 
   return {
     async open(): Promise<ErrorsDoor> {
-      opened ??= openBoth();
-      return (await opened).errors.groups;
+      opened ??= open();
+      return await opened;
     },
     async close(): Promise<void> {
       // whoever opened it was told why it failed
-      const both = await opened?.catch(() => undefined);
-      await both?.errors.close();
-      await both?.logs.close();
+      await opened?.catch(() => undefined);
+      for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end();
     },
   };
 }

@@ -34,13 +34,14 @@ import { type Standing, createStanding } from "./standing.ts";
 import { openTelemetry } from "./storage.ts";
 import { openLogs } from "./telemetry.ts";
 import type { HubWorld } from "./world.ts";
+import { databasesInUse, livingDatabases, noteStores } from "./store/whereabouts.ts";
 import { startWatching } from "./watching.ts";
 
 export type { HubOperator } from "./operator.ts";
 export { backup } from "./store/backup.ts";
 export { type ExportWish, exportLogs } from "./export.ts";
 export { repairHub } from "./mending.ts";
-export { checkData } from "./store/check.ts";
+export { checkHub } from "./checking.ts";
 export {
   type MigrationPlan,
   type MigrationProgress,
@@ -50,7 +51,8 @@ export {
 } from "./migrate.ts";
 export { longestCopyMs } from "./store/migration-backup.ts";
 export { restore } from "./store/restore.ts";
-export { readSenderNames } from "./store/sender-names.ts";
+export { readNames } from "./sender-names.ts";
+export { refuseBackup, refuseRestore } from "./whereabouts.ts";
 
 export type { HubWorld } from "./world.ts";
 
@@ -80,6 +82,8 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const { state, servers, projects, tokens, accounts, cluster, postgres } = rooms;
     const clickhouse = await openTelemetry(settings, world);
     if (clickhouse !== null) ends.push(() => clickhouse.close());
+    const stores = { postgres: postgres?.address ?? null, clickhouse: clickhouse?.address ?? null };
+    noteStores(settings.dataDir, stores);
     const telemetry = await openLogs(settings, clickhouse, rooms, world, ends);
     const store = telemetry.logs;
     const { heartbeatInterval: heartbeatSeconds, publicUrl, rateLimits } = settings;
@@ -88,6 +92,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const disk = createDisk(settings.dataDir, settings.minFreeBytes);
     const measures = await openMeasures({
       settings,
+      databases: databasesInUse(stores),
       clock,
       warn,
       logs: telemetry.linesOnDisk ? refuseWhenFull(store, disk) : store,
@@ -162,6 +167,8 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
         clock,
         ingest: ingest.routes,
         disk,
+        linesOnDisk: telemetry.linesOnDisk,
+        needsDisk: livingDatabases(stores).length > 0,
         hubRetention: settings.retention.logs,
         redaction: overviewOf(settings.redaction),
         publicUrl,
@@ -312,7 +319,7 @@ export async function operateHub(settings: HubSettings, world: HubWorld): Promis
     throw new Fault("unavailable", "the hub does not run", { hint: "It prints the setup link when it starts" });
   };
   const rooms = await openRooms(settings, world);
-  const stored = storedErrorGroups(settings.dataDir, rooms, world);
+  const stored = storedErrorGroups(settings, rooms, world);
   const regrouping = createRegrouping(() => stored.open());
   // of a hub that does not run, `repairHub` mends the files themselves
   const mending = createMending(async () => {

@@ -19,13 +19,14 @@ import type { SeriesFigures, SeriesStore } from "./store/series/port.ts";
 import { openSeriesStore } from "./store/series/series.ts";
 
 const dayS = 86_400;
-const databases = ["state.db", "auth.db", "logs.db", "metrics.db", "errors.db"];
 /** Metrics that wait for longer, or take more of their room, are told. */
 const longWaitMs = 60_000;
 const muchOfRoom = 0.5;
 
 export type MeasuresWorld = {
   readonly settings: Pick<HubSettings, "dataDir" | "retention">;
+  /** what of the hub lies in the data folder */
+  readonly databases: readonly string[];
   readonly clock: Clock;
   readonly warn: (message: string) => void;
   readonly logs: BlockStore;
@@ -59,7 +60,7 @@ export async function openMeasures(world: MeasuresWorld) {
     openStreams,
     series: () => series.figures(),
     disk: disk.read,
-    stores: () => sizesOf(settings.dataDir),
+    stores: () => sizesOf(settings.dataDir, world.databases),
     told: () => [...(world.told?.() ?? []), toldOf(series.figures())],
   });
   const charts = createCharts({ ...series, retention, now });
@@ -129,8 +130,8 @@ function noticesOf({ sending }: SeriesFigures): readonly string[] {
   ];
 }
 
-/** Databases in the data folder; some lie elsewhere. */
-function sizesOf(dataDir: string): Readonly<Record<string, number>> {
+/** What lies in the data folder. */
+function sizesOf(dataDir: string, databases: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(
     databases.flatMap((file) => {
       const size = sizeOf(join(dataDir, file));

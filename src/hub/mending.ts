@@ -1,4 +1,6 @@
 /** Mending the hub's files for its own command line: of a hub that runs by its control socket, else the files themselves. */
+import { join } from "node:path";
+
 import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
@@ -7,6 +9,9 @@ import { connectControl } from "./control.ts";
 import type { HubOperator, repairState } from "./operator.ts";
 import type { Repaired } from "./store/log-port.ts";
 import { type DataRepair, repairData } from "./store/repair.ts";
+import { copyName } from "./store/errors/shared-copying.ts";
+import { livingDatabases } from "./store/whereabouts.ts";
+import { type Whereabouts, storesOf, storesText } from "./whereabouts.ts";
 
 export type RepairState = z.infer<typeof repairState>;
 
@@ -49,10 +54,26 @@ export function createMending(repair: () => Promise<Repaired>): Mending {
 /** What was mended; `running`: on a hub that runs, whose databases' structure is left alone. */
 export type HubRepair = DataRepair & { readonly running: boolean };
 
-/** Mends the hub of `dataDir`. Rejects with a Fault `failed` when a hub that runs could not, and as `repairData` does. */
-export async function repairHub(dataDir: string, clock: Clock, signal: AbortSignal): Promise<HubRepair> {
+/**
+ * Mends what of the hub lies in its data folder. Rejects with a Fault `failed` when a hub that runs could not, `conflict`
+ * when what is to be mended is elsewhere, and as `repairData` does.
+ */
+export async function repairHub(settings: Whereabouts, clock: Clock, signal: AbortSignal): Promise<HubRepair> {
+  const { dataDir } = settings;
+  const stores = storesOf(settings);
+  const own = livingDatabases(stores);
+  if (own.length === 0) {
+    throw new Fault("conflict", `nothing in ${dataDir} is to be mended: the hub has its ${storesText(stores)}`, {
+      hint: `Both are mended by their own means, see docs/hub.md. ${join(dataDir, copyName)} is a copy: with the hub stopped it can be deleted, and comes again`,
+    });
+  }
   const control = await connectControl(dataDir);
-  if (control === undefined) return { running: false, ...(await repairData(dataDir, clock)) };
+  if (control === undefined) return { running: false, ...(await repairData(dataDir, clock, own)) };
+  if (stores.clickhouse !== null) {
+    throw new Fault("conflict", "the hub runs, and its log is in ClickHouse, which repairs itself", {
+      hint: `Stop the hub to mend the structure of ${own.join(", ")} in ${dataDir}`,
+    });
+  }
   return { running: true, structure: [], logs: await repairRunning(control, signal) };
 }
 

@@ -85,7 +85,7 @@ export function startRetention(world: RetentionWorld): () => Promise<void> {
     const changed = state.state !== problem;
     problem = state.state;
     if (changed) {
-      const text = diskProblem(state);
+      const text = diskProblem(state, linesOnDisk);
       if (text === null) log.info("there is enough free space for the hub's data again");
       else log.warn(text);
     }

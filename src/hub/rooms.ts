@@ -17,6 +17,7 @@ import { silencesIn } from "./fleet/turns.ts";
 import { createProjects } from "./projects/projects.ts";
 import type { HubSettings } from "./settings.ts";
 import { openStorage } from "./storage.ts";
+import { storesOf } from "./whereabouts.ts";
 import type { HubWorld } from "./world.ts";
 import { lockFolder } from "./store/lock.ts";
 
@@ -39,6 +40,7 @@ export async function openRooms(settings: HubSettings, { clock, log }: HubWorld)
   }
 
   try {
+    storesOf(settings);
     let sharers: Sharers | undefined;
     const surprised = () => sharers?.again();
     const storage = await openStorage(settings, { clock, log }, ends, surprised);

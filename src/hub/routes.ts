@@ -51,6 +51,10 @@ export type RoutesWorld = {
   readonly ingest: readonly Route[];
   readonly publicUrl: string | null;
   readonly disk: Disk;
+  /** whether log lines are on it */
+  readonly linesOnDisk: boolean;
+  /** whether anything is on it that the hub can't do without */
+  readonly needsDisk: boolean;
   /** what is kept of projects that say nothing else */
   readonly hubRetention: { readonly days: number; readonly bytes: number };
   readonly redaction: RedactionOverview;
@@ -70,6 +74,8 @@ export function createRoutes({
   ingest,
   publicUrl,
   disk,
+  linesOnDisk,
+  needsDisk,
   hubRetention,
   redaction,
   probes,
@@ -113,13 +119,14 @@ export function createRoutes({
     ...auditRoutes({ audit }),
     ...redactionRoutes(redaction),
     ...ingest,
-    ...healthRoutes({ version, check, disk: () => healthOf(disk) }),
+    ...healthRoutes({ version, check, disk: () => healthOf(disk, linesOnDisk, needsDisk) }),
     ...docsRoutes(() => routes, { version, url: publicUrl, cookie: accounts.cookieName }),
   ];
   return routes;
 }
 
-function healthOf(disk: Disk) {
+/** A hub with both its stores elsewhere takes what comes, however full it is: what it notes there can wait in memory. */
+function healthOf(disk: Disk, linesOnDisk: boolean, needsDisk: boolean) {
   const state = disk.read();
-  return { problem: diskProblem(state), full: state.state === "full" };
+  return { problem: diskProblem(state, linesOnDisk), full: needsDisk && state.state === "full" };
 }

@@ -4,6 +4,7 @@
  */
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
+import { NotTaken } from "#src/lib/rereading.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import type { Provision } from "./provision.ts";
 import type { Rooms } from "./rooms.ts";
@@ -95,6 +96,11 @@ export function startSharing({ cluster, followers, clock, log }: SharingWorld): 
       try {
         await one.refresh(everything ? null : [...ids]);
       } catch (error) {
+        if (error instanceof NotTaken) {
+          // the rest is as it should be, and reading it again would change nothing
+          log.warn(`something that another hub has written is of no use here: ${reasonOf(error)}`);
+          continue;
+        }
         one.everything ||= everything;
         for (const id of ids) one.ids.add(id);
         if (!failing) log.warn(`what other hubs have changed can't be read now, it is tried again: ${reasonOf(error)}`);

@@ -10,7 +10,7 @@ import type { HubSettings } from "./settings.ts";
 import type { HubWorld } from "./world.ts";
 import { openAuthDatabase } from "./store/auth-database.ts";
 import { type Clickhouse, openClickhouse } from "./store/clickhouse/client.ts";
-import { agreeOn, announceChanges, createSoleHub, openCluster } from "./store/cluster/cluster.ts";
+import { agreeOn, agreedOn, announceChanges, createSoleHub, openCluster } from "./store/cluster/cluster.ts";
 import type { Cluster } from "./store/cluster/port.ts";
 import { storageFault } from "./store/commits.ts";
 import { refuseHalf } from "./store/migrate/journal.ts";
@@ -22,6 +22,8 @@ import { type OpenedState, openStateStore } from "./store/state.ts";
 
 /** What the hubs of a database agree on by this name: the fingerprint of their secret. */
 export const secretAgreement = "secret";
+/** … and by this one, from the first hub with ClickHouse on: where the logs are. */
+const logsAgreement = "logs";
 /** The duty of a hub that keeps logs in its own data folder: it can only be alone. */
 const aloneDuty = "logs in a data folder";
 /** How long a hub waits for its own earlier life to count as gone, in milliseconds. */
@@ -78,7 +80,7 @@ export async function openStorage(
   await agreeOnSecret(secret, (value) => agreeOn(postgres, secretAgreement, value));
   const cluster = await openCluster({ postgres, clock, log });
   ends.push(() => cluster.close());
-  await stayApart(cluster, settings.clickhouseUrl === null);
+  await stayApart(postgres, cluster, settings.clickhouseUrl === null);
   const warn = (message: string) => log.warn(message);
   const state = await openPostgresState(postgres, { clock, cluster, surprised, warn });
   ends.push(() => state.close());
@@ -112,9 +114,11 @@ export async function openStorage(
 }
 
 /** A hub with logs of its own would show half of them to everybody, and so would the others beside it. */
-async function stayApart(cluster: Cluster, ownLogs: boolean): Promise<void> {
+async function stayApart(postgres: Postgres, cluster: Cluster, ownLogs: boolean): Promise<void> {
   const hint = "Give all hubs of the database the same clickhouseUrl; `orion hub migrate` takes what is there along";
+  // each says what it is and then looks for the other kind, so that of two at once one sees the other
   if (!ownLogs) {
+    await agreeOn(postgres, logsAgreement, "clickhouse");
     const held = (await cluster.duties()).find(({ name }) => name === aloneDuty);
     if (held === undefined || held.hubId === null || (await cluster.isGone(held.hubId))) return;
     throw new Fault("conflict", "another hub of this database keeps its logs in its own data folder", { hint });
@@ -127,6 +131,14 @@ async function stayApart(cluster: Cluster, ownLogs: boolean): Promise<void> {
   if (!isAlone) {
     throw new Fault("conflict", "another hub without ClickHouse is on this database", { hint });
   }
+  if ((await agreedOn(postgres, logsAgreement)) === null) return;
+  throw new Fault(
+    "conflict",
+    "the hubs of this database keep their logs in ClickHouse, and this one has no clickhouseUrl",
+    {
+      hint: "Give it the clickhouseUrl that they have",
+    },
+  );
 }
 
 /** Where logs and metrics are; null: in the data folder. */

@@ -8,12 +8,18 @@ import { keep } from "./keep.ts";
 /** A read that failed and that nobody asks for again is tried again after this time. */
 const retryMs = 500;
 
+/** Rows were read, and one of them could not be taken: reading it again would not help. The others were. */
+export class NotTaken extends Error {
+  override readonly name = "NotTaken";
+}
+
 export type Rereading = {
   /** Does a write of `keys`. When it fails they are read again: what could not be answered may have been done. */
   readonly write: <T>(keys: readonly string[], work: () => Promise<T>) => Promise<T>;
   /**
    * Reads `keys`, null: all, and takes what was read. Keys that are being written are read when that is over, which is not
-   * waited for. Rejects when reading fails: the keys are then read with the next ones.
+   * waited for. Rejects when reading fails: the keys are then read with the next ones. Rejects with NotTaken when a row makes
+   * no sense here, such as one of a newer version.
    */
   readonly refresh: (keys: readonly string[] | null) => Promise<void>;
   /** Nothing is read any more by itself. */
@@ -49,17 +55,26 @@ export function createRereading<Row>({ read, known, take, clock }: RereadingWorl
     else for (const key of keys ?? []) dirty.delete(key);
     all = false;
     touched = new Set(writing.keys());
+    let rows: ReadonlyMap<string, Row>;
     try {
-      const rows = await read(keys);
-      for (const key of keys ?? new Set([...known(), ...rows.keys()])) {
-        if (touched.has(key)) dirty.add(key);
-        else take(key, rows.get(key));
-      }
+      rows = await read(keys);
     } catch (error) {
       if (everything) all = true;
       else for (const key of keys ?? []) dirty.add(key);
       throw error;
     }
+    let failure: NotTaken | undefined;
+    for (const key of keys ?? new Set([...known(), ...rows.keys()])) {
+      if (touched.has(key)) dirty.add(key);
+      else {
+        try {
+          take(key, rows.get(key));
+        } catch (error) {
+          failure ??= new NotTaken(`${key}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+        }
+      }
+    }
+    if (failure !== undefined) throw failure;
   }
 
   function run(): Promise<void> {
@@ -106,7 +121,7 @@ export function createRereading<Row>({ read, known, take, clock }: RereadingWorl
       try {
         await run();
       } catch (error) {
-        readLater(retryMs);
+        if (!(error instanceof NotTaken)) readLater(retryMs);
         throw error;
       }
       // written meanwhile, and not any more

@@ -1,6 +1,6 @@
 /**
  * What one hub takes at half of one core, embedded and on Postgres and ClickHouse, with 10 to 10,000 agents: heartbeats
- * (5 scripts and 5 containers each) and log lines (zstd NDJSON, a few hundred lines a delivery, as agents send them), and
+ * (5 scripts and 5 containers each) and log lines (zstd NDJSON, 400 lines a delivery, one in fifty an error), and
  * the bytes that a line takes. First the cost of one is measured at a steady rate, then the rate that half a core is by
  * that is tried. The databases' own CPU is told apart.
  * `bun test/bench/fleet.ts [AGENTS,AGENTS,…] [embedded|shared]`; one JSON line per figure.
@@ -144,7 +144,10 @@ function createBodies(): (count: number) => readonly Uint8Array<ArrayBuffer>[] {
       const from = made * linesPerDelivery;
       made++;
       const text = make(from, from + linesPerDelivery)
-        .map((entry, i) => `${JSON.stringify({ ...entry, seq: firstSeq + from + i, source: "api" })}\n`)
+        .map(({ at, stream, message }, i) => {
+          const [seq, level] = [firstSeq + from + i, i % 50 === 0 ? "error" : "info"];
+          return `${JSON.stringify({ seq, at, source: "api", stream, level, message })}\n`;
+        })
         .join("");
       return new Uint8Array(Bun.zstdCompressSync(text, { level: 1 }));
     });

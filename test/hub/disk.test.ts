@@ -35,6 +35,9 @@ describe("the disk of the hub's data", () => {
     const states = [512, 511, 256, 255, 0].map((free) => diskOf(20 * gibibyte, free * mebibyte).read().state);
     expect(states).toEqual(["enough", "low", "low", "full", "full"]);
     expect(diskProblem(diskOf(20 * gibibyte, gibibyte).read())).toBeNull();
+    expect(diskProblem(diskOf(20 * gibibyte, 100 * mebibyte).read(), false)).toBe(
+      "the disk of the hub's data is nearly full: 100.0 MiB of 20.0 GiB are free, and 512.0 MiB should be",
+    );
     expect(diskProblem(diskOf(20 * gibibyte, 300 * mebibyte).read())).toBe(
       "the disk of the hub's data is nearly full: 300.0 MiB of 20.0 GiB are free, and 512.0 MiB should be; the oldest log lines go",
     );

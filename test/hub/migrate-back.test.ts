@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { refuseHalf } from "#src/hub/store/migrate/journal.ts";
 import { refuseMoved } from "#src/hub/store/migrate/mark.ts";
@@ -12,6 +12,9 @@ import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { fillHub } from "./filled-hub.ts";
 import { answersOf, bringBack, migrate, quiet, settings } from "./moving.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!havePostgres || !haveClickhouse)("a hub that moves (needs PostgreSQL and ClickHouse)", () => {
   let clickhouse: Clickhouse;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openEngine } from "#src/hub/auth/engine.ts";
 import { openSecret } from "#src/hub/auth/secret.ts";
@@ -16,6 +16,9 @@ import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
 import { crash, entries } from "./kit/hub.ts";
 import { delivery } from "./kit/delivery.ts";
 import { project, server } from "./store/open.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 /** Where a run is killed: at the first step of this kind. The last one is let go on. */
 const kills = ["step logs 6", "step logs 1", "step state", "step errors", "step check", null];

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { refuseHalf } from "#src/hub/store/migrate/journal.ts";
 import { refuseMoved } from "#src/hub/store/migrate/mark.ts";
@@ -14,6 +14,9 @@ import { temporaryFolder } from "#test/kit/folder.ts";
 import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
 import { fillHub } from "./filled-hub.ts";
 import { migrate, quiet, settings } from "./moving.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!havePostgres || !haveClickhouse)("a hub that moves (needs PostgreSQL and ClickHouse)", () => {
   let clickhouse: Clickhouse;

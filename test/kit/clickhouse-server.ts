@@ -217,8 +217,10 @@ const server = Bun.serve({
 process.on("SIGTERM", () => process.exit(0));
 // whoever started it is gone: nobody else would end it, and take its data away
 process.stdin.on("end", () => {
-  rmSync(root, { recursive: true, force: true });
-  process.exit(0);
+  // only when the engine is gone, which writes as long as it lives
+  const remove = 'while kill -0 "$1" 2>/dev/null; do sleep 0.05; done; rm -rf "$2"';
+  Bun.spawn(["sh", "-c", remove, "sh", String(process.pid), root], { stdin: "ignore", stdout: "ignore" }).unref();
+  process.kill(process.pid, "SIGKILL");
 });
 process.stdin.resume();
 const first = await connect();

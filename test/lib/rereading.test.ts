@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { createRereading } from "#src/lib/rereading.ts";
+import { NotTaken, createRereading } from "#src/lib/rereading.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { until } from "#test/kit/wait.ts";
 
@@ -101,6 +101,35 @@ describe("what is read again", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  // Before, none of what stood behind it was taken, and all of it was read again and again
+  test("is taken but for a row that makes no sense, which is not read again", async () => {
+    let reads = 0;
+    const taken: string[] = [];
+    const rereading = createRereading<number>({
+      async read() {
+        reads++;
+        return new Map([
+          ["a", 1],
+          ["b", 2],
+          ["c", 3],
+        ]);
+      },
+      known: () => [],
+      take(one) {
+        if (one === "b") throw new Error("of tomorrow");
+        taken.push(one);
+      },
+      clock: { after: (_, run) => systemClock.after(0, run) },
+    });
+    const error = await rereading.refresh(null).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(NotTaken);
+    expect((error as Error).message).toBe("b: of tomorrow");
+    await rereading.refresh(["a"]);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect([taken, reads]).toEqual([["a", "c", "a"], 2]);
+    rereading.close();
   });
 
   test("is read by itself after a write that failed, until reading works", async () => {

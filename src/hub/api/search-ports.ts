@@ -59,10 +59,24 @@ export type LogSearches = {
 export type Arrivals = {
   /** The position of the newest entry: positions count entries in the order of their arrival, from 1. */
   head(): number;
-  /** Tells of entries when they are durable. Their columns are the listener's for the call only, unless it copies them. */
-  onArrival(listener: (arrived: Arrived) => void): Cancel;
-  /** Those after a position and up to another; what is gone is left out. Each is good until the next is asked for. */
-  arrivalsAfter(position: number, upTo: number): AsyncIterable<Arrived>;
+  /**
+   * Tells of entries when they are durable, in the order of their positions; those that `wanted` does not name may be left
+   * out. Their columns are the listener's for the call only, unless it copies them.
+   */
+  onArrival(
+    listener: (arrived: Arrived) => void,
+    wanted?: {
+      /** asked each time; null: all */
+      readonly servers: () => ReadonlySet<string> | null;
+      /** Up to this position there is nothing more for the listener. */
+      readonly passed: (position: number) => void;
+    },
+  ): Cancel;
+  /**
+   * Those after a position and up to another; what is gone is left out, and what is of other servers may be. Each is good
+   * until the next is asked for.
+   */
+  arrivalsAfter(position: number, upTo: number, servers?: ReadonlySet<string> | null): AsyncIterable<Arrived>;
   /** Makes the test of a selection, but for its scope: indexes of the entries that it lets through, rising. */
   arrivalTest(selection: LogSelection): (arrived: Arrived) => Uint32Array;
   /** One of them as JSON text. */

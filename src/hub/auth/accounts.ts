@@ -89,10 +89,14 @@ export async function createAccounts(world: AccountsWorld) {
   let cancelTidying: Cancel | undefined;
   tidy();
 
-  /** New at each start; people may open the link on any of several hubs, so those have one that their secret makes. */
-  function createToken(): string {
-    const bytes = database.shared === undefined ? randomBytes(32) : Buffer.from(secret.derive("setup link"));
-    return bytes.toString("base64url");
+  /**
+   * New at each start. People may open the link on any of several hubs, so those have one that their secret makes, together
+   * with something of their database: it is good for no other database that has hubs with the same secret.
+   */
+  async function createToken(): Promise<string> {
+    if (database.shared === undefined) return randomBytes(32).toString("base64url");
+    const salt = await database.shared.agree("setup link", randomBytes(16).toString("hex"));
+    return Buffer.from(secret.derive(`setup link ${salt}`)).toString("base64url");
   }
 
   function change<T>(work: () => Promise<T>): Promise<T> {

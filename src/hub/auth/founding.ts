@@ -13,7 +13,7 @@ export type FoundingWorld = {
   readonly people: People;
   readonly onOrganization: (organizationId: string) => Promise<void>;
   /** a token for the setup link, the same for all hubs of a database */
-  readonly createToken: () => string;
+  readonly createToken: () => Promise<string>;
 };
 
 export type Founding = {
@@ -32,7 +32,7 @@ export type Founding = {
 /** Looks whether there is an owner, and tells of organizations that a crash kept the hub from being told of. */
 export async function openFounding(world: FoundingWorld): Promise<Founding> {
   const { records, people, onOrganization } = world;
-  let token = (await records.anyOwner()) ? null : world.createToken();
+  let token = (await records.anyOwner()) ? null : await world.createToken();
   let organizations: readonly OrganizationRow[] = [];
   await welcome();
 

@@ -19,6 +19,8 @@ export type AuthDatabase = {
     readonly migrate: (work: (db: unknown) => Promise<void>) => Promise<void>;
     /** runs what reads and then writes, while no other hub does */
     readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+    /** notes what all hubs are to have alike by this name, unless it is noted already. @returns what is noted */
+    readonly agree: (name: string, value: string) => Promise<string>;
   };
 };
 

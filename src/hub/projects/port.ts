@@ -14,6 +14,9 @@ export type ProjectRecord = {
   readonly retention: Retention;
 };
 
+/** What can be changed of a project. */
+export type ProjectChange = Partial<Pick<ProjectRecord, "organizationId" | "name" | "retention">>;
+
 /** A source as others see it. */
 export type Source = {
   readonly id: string;
@@ -29,13 +32,17 @@ export type SourceRecord = Source & { readonly digest: Uint8Array };
 export type ProjectsStore = {
   /** Left out: all. */
   projects(ids?: readonly string[]): Promise<readonly ProjectRecord[]>;
-  /** Rejects with a Fault `conflict` when the organization has another project of this name by now. */
+  /** Adds one, unless it is there. Rejects with a Fault `conflict` when the organization has one of this name by now. */
   putProject(record: ProjectRecord): Promise<void>;
+  /** Changes what is given. False: it is gone. Rejects with a Fault `conflict` likewise. */
+  changeProject(id: string, change: ProjectChange): Promise<boolean>;
   /** with its sources */
   deleteProject(id: string): Promise<void>;
   sources(ids?: readonly string[]): Promise<readonly SourceRecord[]>;
-  /** Rejects with a Fault `conflict` when the project has another source of this name by now, or is gone. */
+  /** Adds one. Rejects with a Fault `conflict` when the project has one of this name by now, or is gone. */
   putSource(record: SourceRecord): Promise<void>;
+  /** Gives a source another token. False: its token is not `known` any more, or it is gone. */
+  renewSource(id: string, known: Uint8Array, digest: Uint8Array): Promise<boolean>;
   deleteSource(id: string): Promise<void>;
   putUses(uses: readonly { readonly id: string; readonly kind: "source"; readonly atMs: number }[]): Promise<void>;
 };

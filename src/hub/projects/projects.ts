@@ -1,7 +1,7 @@
 /** Projects and their sources, all in memory. Changes are durable when their promises resolve; a failed one is undone. */
 import { createRereading } from "#src/lib/rereading.ts";
 import { Fault } from "#src/protocol/fault.ts";
-import type { ProjectRecord, ProjectsWorld, Retention, Source } from "./port.ts";
+import type { ProjectChange, ProjectRecord, ProjectsWorld, Retention, Source } from "./port.ts";
 import { type SourceWithToken, createSources } from "./sources.ts";
 
 /** What the first project is called. */
@@ -49,6 +49,8 @@ export type Projects = {
   revision(): number;
 };
 
+const noProject = () => new Fault("not-found", "there is no such project");
+
 const byName = (a: ProjectRecord, b: ProjectRecord) =>
   a.name.toLowerCase() < b.name.toLowerCase() || (a.name.toLowerCase() === b.name.toLowerCase() && a.id < b.id)
     ? -1
@@ -80,7 +82,7 @@ export function createProjects(world: ProjectsWorld): Projects {
 
   function find(id: string): ProjectRecord {
     const project = projects.get(id);
-    if (project === undefined) throw new Fault("not-found", "there is no such project");
+    if (project === undefined) throw noProject();
     return project;
   }
 
@@ -90,13 +92,13 @@ export function createProjects(world: ProjectsWorld): Projects {
     if (taken) throw new Fault("conflict", `there is a project "${name}" already`, { hint: "Choose another name" });
   }
 
-  /** Puts `project` in memory, then on disk; when that fails, memory is as it was. */
-  async function put(project: ProjectRecord): Promise<ProjectRecord> {
+  /** Puts `project` in memory, then in the store, by `write`; when that fails, memory is as it was. */
+  async function put(project: ProjectRecord, write: () => Promise<void>): Promise<ProjectRecord> {
     const before = projects.get(project.id);
     projects.set(project.id, project);
     changed();
     try {
-      await rereading.write([project.id], () => store.putProject(project));
+      await rereading.write([project.id], write);
     } catch (error) {
       if (projects.get(project.id) === project) {
         if (before === undefined) projects.delete(project.id);
@@ -116,7 +118,15 @@ export function createProjects(world: ProjectsWorld): Projects {
   async function make(organizationId: string | null, name: string, id = crypto.randomUUID()): Promise<ProjectRecord> {
     refuseTaken(organizationId, name);
     const retention = { days: null, bytes: null };
-    return await put({ id, organizationId, name, createdAtMs: clock.now(), retention });
+    const project = { id, organizationId, name, createdAtMs: clock.now(), retention };
+    return await put(project, () => store.putProject(project));
+  }
+
+  /** Changes in the store what is given and nothing else, since other hubs may be changing that. */
+  function change(project: ProjectRecord, to: ProjectChange): Promise<ProjectRecord> {
+    return put({ ...project, ...to }, async () => {
+      if (!(await store.changeProject(project.id, to))) throw noProject();
+    });
   }
 
   return {
@@ -134,20 +144,20 @@ export function createProjects(world: ProjectsWorld): Projects {
     async adopt(organizationId) {
       // another hub may have given it to another organization
       await rereading.refresh(null);
-      for (const project of of(null)) await put({ ...project, organizationId });
+      for (const project of of(null)) await change(project, { organizationId });
       if (of(organizationId).length === 0) await make(organizationId, firstName);
     },
     all: () => [...projects.values()].sort((a, b) => a.createdAtMs - b.createdAtMs || byName(a, b)),
     of,
     get: (id) => projects.get(id),
     create: (organizationId, name) => make(organizationId, name),
-    async change(id, change) {
+    async change(id, to) {
       find(id);
-      // what another hub has just changed of it must not be undone
+      // another hub may have just changed the rest of it
       await rereading.refresh([id]);
       const project = find(id);
-      if (change.name !== undefined) refuseTaken(project.organizationId, change.name, id);
-      return await put({ ...project, ...change });
+      if (to.name !== undefined) refuseTaken(project.organizationId, to.name, id);
+      return await change(project, to);
     },
     async remove(id) {
       const project = find(id);

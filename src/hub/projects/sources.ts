@@ -6,6 +6,8 @@ import type { ProjectsWorld, Source, SourceRecord } from "./port.ts";
 
 /** When a source's token was last used reaches the disk within this time. */
 const saveUsesWithinMs = 5000;
+/** How often a source is rotated anew that another hub has rotated meanwhile; each time, one of them gets through. */
+const maxTries = 20;
 
 /** A source and its new token, which is shown this once; both are durable. */
 export type SourceWithToken = { readonly source: Source; readonly token: string };
@@ -83,6 +85,24 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
     changed();
   }
 
+  /** The old token is dead at once, and lives again when this fails. False: another hub was quicker. */
+  async function renew(entry: Entry, digest: Uint8Array): Promise<boolean> {
+    const before = entry.digest;
+    const use = (next: Uint8Array) => {
+      byDigest.delete(keyOf(entry.digest));
+      entry.digest = next;
+      byDigest.set(keyOf(next), entry);
+    };
+    use(digest);
+    let done = false;
+    try {
+      done = await rereading.write([entry.id], () => store.renewSource(entry.id, before, digest));
+    } finally {
+      if (!done && entry.digest === digest && entries.get(entry.id) === entry) use(before);
+    }
+    return done;
+  }
+
   function find(id: string): Entry {
     const entry = entries.get(id);
     if (entry === undefined) throw noSource();
@@ -133,27 +153,14 @@ export function createSources({ store, tokens, clock, warn }: ProjectsWorld, cha
       return { source: entry, token };
     },
     async rotate(id) {
-      const entry = find(id);
+      find(id);
       const { token, digest } = tokens.create();
-      const before = entry.digest;
-      const use = (next: Uint8Array) => {
-        byDigest.delete(keyOf(entry.digest));
-        entry.digest = next;
-        byDigest.set(keyOf(next), entry);
-      };
-      use(digest);
-      try {
-        await rereading.write([id], async () => {
-          // one that another hub has just removed must not come back
-          if ((await store.sources([id])).length === 0) throw noSource();
-          await store.putSource({ ...entry });
-        });
-      } catch (error) {
-        // told that it failed: the old one goes on, as it would after a restart
-        if (entry.digest === digest && entries.get(id) === entry) use(before);
-        throw error;
+      for (let tries = 1; !(await renew(find(id), digest)); tries++) {
+        if (tries >= maxTries) throw new Fault("conflict", "others rotate it at the same time", { hint: "Try again" });
+        // as if what another hub has made of it had been known
+        await rereading.refresh([id]);
       }
-      return { source: entry, token };
+      return { source: find(id), token };
     },
     async remove(id) {
       const entry = find(id);

@@ -15,7 +15,8 @@ export type AccessRow = { readonly serverId: string; readonly body: string; read
 
 export type AccessStore = {
   sshRows(): Promise<readonly AccessRow[]>;
-  putSsh(row: AccessRow): Promise<void>;
+  /** In place of what is `known`, undefined: nothing. False: another hub has put something else there. */
+  putSsh(row: AccessRow, known: Omit<AccessRow, "serverId"> | undefined): Promise<boolean>;
   deleteSsh(serverId: string): Promise<void>;
 };
 
@@ -53,6 +54,10 @@ export type SshAccess = SshTargets & {
 type Hop = NonNullable<SshDetails["jump"]>;
 /** `body` is `details` as they are kept. */
 type Entry = { readonly details: SshDetails; readonly body: string; readonly sealed: string };
+type Next = Pick<Entry, "details" | "sealed">;
+
+/** How often something is begun anew with which another hub was quicker. */
+const maxTries = 10;
 
 export function createSshAccess({ store, vault, keys, organizationOf, clock }: AccessWorld): SshAccess {
   const all = new Map<string, Entry>();
@@ -81,24 +86,40 @@ export function createSshAccess({ store, vault, keys, organizationOf, clock }: A
     for (const listener of listeners) listener(serverId);
   }
 
-  /** In memory at once, so that nobody goes on from what was before meanwhile; undone when it can't be made durable. */
-  async function keep(serverId: string, details: SshDetails, sealed: string): Promise<void> {
-    const before = all.get(serverId);
+  /**
+   * In memory at once, so that nobody goes on from what was before meanwhile; undone when it can't be made durable. False:
+   * another hub was quicker with something else, from which to go on.
+   */
+  async function replace(serverId: string, before: Entry | undefined, { details, sealed }: Next): Promise<boolean> {
+    if (all.get(serverId) !== before) return false;
     const body = JSON.stringify(details);
     const entry = { details, body, sealed };
     all.set(serverId, entry);
+    let done = false;
     await rereading.write([serverId], async () => {
       try {
-        await store.putSsh({ serverId, body, sealed });
-      } catch (error) {
-        if (all.get(serverId) === entry) {
+        done = await store.putSsh({ serverId, body, sealed }, before);
+      } finally {
+        if (!done && all.get(serverId) === entry) {
           if (before === undefined) all.delete(serverId);
           else all.set(serverId, before);
         }
-        throw error;
       }
     });
-    tell(serverId);
+    if (done) tell(serverId);
+    return done;
+  }
+
+  /** What `plan` makes of the details as they are, whoever else changes them. */
+  async function change(serverId: string, plan: (before: Entry | undefined) => Promise<Next>): Promise<SshDetails> {
+    for (let tries = 1; tries <= maxTries; tries++) {
+      // what another hub has just taken in must not give way to what was before
+      await rereading.refresh([serverId]);
+      const before = all.get(serverId);
+      const next = await plan(before);
+      if (await replace(serverId, before, next)) return next.details;
+    }
+    throw changedMeanwhile();
   }
 
   function ownerOf(serverId: string): string {
@@ -181,11 +202,11 @@ export function createSshAccess({ store, vault, keys, organizationOf, clock }: A
     },
     async put(serverId, request) {
       ownerOf(serverId);
-      // credentials that another hub has just taken in must not give way to those before
-      await rereading.refresh([serverId]);
-      const { details, secrets } = await planned(request, all.get(serverId), serverId);
-      await keep(serverId, details, await sealSecrets(vault, serverId, secrets));
-      return await shown(serverId, details);
+      const kept = await change(serverId, async (before) => {
+        const { details, secrets } = await planned(request, before, serverId);
+        return { details, sealed: await sealSecrets(vault, serverId, secrets) };
+      });
+      return await shown(serverId, kept);
     },
     async remove(serverId) {
       if (!all.has(serverId)) return false;
@@ -197,22 +218,25 @@ export function createSshAccess({ store, vault, keys, organizationOf, clock }: A
       return true;
     },
     async approve(serverId, hop, at, hostKey) {
-      await rereading.refresh([serverId]);
-      const entry = all.get(serverId);
-      const found = hop === "host" ? entry?.details : entry?.details.jump;
-      if (entry === undefined || found == null || found.host !== at.host || found.port !== at.port) {
-        throw new Fault("conflict", "the SSH details were changed meanwhile", { hint: "Check them again" });
-      }
-      const { details, sealed } = entry;
-      const { jump } = details;
-      const next = hop === "host" ? { ...details, hostKey } : { ...details, jump: jump && { ...jump, hostKey } };
-      await keep(serverId, next, sealed);
+      await change(serverId, async (entry) => {
+        const found = hop === "host" ? entry?.details : entry?.details.jump;
+        if (entry === undefined || found == null || found.host !== at.host || found.port !== at.port) {
+          throw changedMeanwhile();
+        }
+        const { details, sealed } = entry;
+        const { jump } = details;
+        const next = hop === "host" ? { ...details, hostKey } : { ...details, jump: jump && { ...jump, hostKey } };
+        return { details: next, sealed };
+      });
     },
     forget(serverId) {
       if (all.delete(serverId)) tell(serverId);
     },
   };
 }
+
+const changedMeanwhile = () =>
+  new Fault("conflict", "the SSH details were changed meanwhile", { hint: "Check them again" });
 
 const noSudoPassword = () =>
   new Fault("invalid", "sudoPassword is missing: there is no login password to use", {

@@ -29,11 +29,12 @@ export type CheckStep =
   | { readonly kind: "damage"; readonly damage: Damage };
 
 /**
- * Checks every database in `dataDir`: its structure by SQLite's means, and the checksums of every block of the log.
- * Rejects with a Fault `not-found` when there is no hub's data.
+ * Checks every database in `dataDir`: its structure by SQLite's means, and the checksums of every block of the log. `own`:
+ * names of those that hold something of the hub (whereabouts.ts); left out: all. Rejects with a Fault `not-found` when there is no
+ * hub's data.
  */
-export async function* checkData(dataDir: string): AsyncGenerator<CheckStep> {
-  const files = databasesIn(dataDir);
+export async function* checkData(dataDir: string, own?: readonly string[]): AsyncGenerator<CheckStep> {
+  const files = databasesIn(dataDir, own);
   if (files.length === 0) {
     throw new Fault("not-found", `there is no hub's data in ${dataDir}`, {
       hint: "Name the hub's folder with --data-dir",
@@ -62,9 +63,11 @@ export const ownMigrations: Readonly<Record<string, Readonly<Record<string, Migr
   "logs.db": blockMigrations,
 };
 
-/** Names of the databases that a data folder has. */
-export function databasesIn(dataDir: string): readonly string[] {
-  return dataParts.filter((part) => part.endsWith(".db") && existsSync(join(dataDir, part)));
+const databases: readonly string[] = dataParts.filter((part) => part.endsWith(".db"));
+
+/** Names of the databases that a data folder has, of `own` or of all that a hub without other stores may have. */
+export function databasesIn(dataDir: string, own: readonly string[] = databases): readonly string[] {
+  return own.filter((file) => existsSync(join(dataDir, file)));
 }
 
 /** What SQLite says is wrong with the file's pages, tables and indexes; empty: nothing. */

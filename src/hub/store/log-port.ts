@@ -84,6 +84,14 @@ export type Keeping = {
   readonly bytes: number;
 };
 
+/** What of the entries that arrive a listener needs; it may be told of others all the same. */
+export type Wanted = {
+  /** Asked each time, so that it may change; null: all. */
+  readonly servers: () => ReadonlySet<string> | null;
+  /** Up to this position there is nothing more for it. */
+  readonly passed: (position: number) => void;
+};
+
 export type BlockStore = {
   /** Stores what is new of a delivery, each entry once whatever is repeated, overlaps or comes late. */
   append(batch: LogBatch): Promise<Appended>;
@@ -114,16 +122,16 @@ export type BlockStore = {
    * Tells of entries within a moment after they are durable, in the order of their positions, each once; those that other
    * hubs have stored too. A listener that throws ends nothing but its own turn.
    */
-  onArrival(listener: (arrived: Arrived) => void): Cancel;
+  onArrival(listener: (arrived: Arrived) => void, wanted?: Wanted): Cancel;
   /** Makes the test of entries as they arrive: indexes of those that are selected, rising. `scope` is the caller's to see to. */
   arrivalTest(selection: LogSelection): (arrived: Arrived) => Uint32Array;
   /** An entry of those that arrived, as JSON text. */
   arrivedText(arrived: Arrived, index: number): string;
   /**
-   * Entries after a position and up to another, as they arrived; positions that are gone are left out. Each is good until
-   * the next is asked for.
+   * Entries after a position and up to another, as they arrived; positions that are gone are left out, and those of other
+   * servers may be. Each is good until the next is asked for.
    */
-  arrivalsAfter(position: number, upTo: number): AsyncIterable<Arrived>;
+  arrivalsAfter(position: number, upTo: number, servers?: ReadonlySet<string> | null): AsyncIterable<Arrived>;
   /**
    * Where entries of a time and later lie: all have a position greater than `after`. `oldestMs`: the time of the oldest
    * entry of each server and source, whatever time was asked for.

@@ -75,6 +75,9 @@ export type ProjectRow = {
   readonly retention: { readonly days: number | null; readonly bytes: number | null };
 };
 
+/** What may be changed of a project. */
+export type ProjectChange = Partial<Pick<ProjectRow, "organizationId" | "name" | "retention">>;
+
 export type SourceRow = {
   readonly id: string;
   readonly projectId: string;
@@ -170,13 +173,20 @@ export type StateStore = {
   /** The server and its events are gone; its log entries go with their age. */
   deleteServer(id: string): Promise<void>;
   projects(ids?: readonly string[]): Promise<readonly ProjectRow[]>;
-  /** Rejects with a Fault `conflict` when another hub has just made one of this name in the organization. */
+  /**
+   * Adds one; one of this id that is there already stays as it is. Rejects with a Fault `conflict` when another hub has just
+   * made one of this name in the organization.
+   */
   putProject(row: ProjectRow): Promise<void>;
+  /** Changes what is given. False: there is no such project any more. Rejects with a Fault `conflict` likewise. */
+  changeProject(id: string, change: ProjectChange): Promise<boolean>;
   /** With its sources and enrolment tokens. Rejects with a Fault `conflict` when servers are in it. */
   deleteProject(id: string): Promise<void>;
   sources(ids?: readonly string[]): Promise<readonly SourceRow[]>;
-  /** Rejects with a Fault `conflict` when the project has another source of this name, or is gone. */
+  /** Adds one. Rejects with a Fault `conflict` when the project has another source of this name, or is gone. */
   putSource(row: SourceRow): Promise<void>;
+  /** Gives a source another token. False: its token is not `known` any more, or it is gone, and nothing was changed. */
+  renewSource(id: string, known: Uint8Array, digest: Uint8Array): Promise<boolean>;
   deleteSource(id: string): Promise<void>;
   tokens(ids?: readonly string[]): Promise<readonly TokenRow[]>;
   putToken(row: TokenRow): Promise<void>;

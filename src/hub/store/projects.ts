@@ -3,15 +3,22 @@ import { Fault } from "#src/protocol/fault.ts";
 import type { ProjectRow, SourceRow, StateStore } from "./port.ts";
 import type { StateDatabase } from "./state-database.ts";
 import type { StateTables } from "./state-tables.ts";
-import { asGiven, rowsOf, run, statement } from "./statement.ts";
+import { callOf, rowsOf, run, statement } from "./statement.ts";
 
 export type ProjectsTable = Pick<
   StateStore,
-  "projects" | "putProject" | "deleteProject" | "sources" | "putSource" | "deleteSource"
+  | "projects"
+  | "putProject"
+  | "changeProject"
+  | "deleteProject"
+  | "sources"
+  | "putSource"
+  | "renewSource"
+  | "deleteSource"
 >;
 
 export function createProjectsTable({ queries, read, write, isOneOf }: StateDatabase): ProjectsTable {
-  const { putProject, holdsServers, drops, putSource, dropSource } = statementsOf(queries);
+  const { putProject, holdsServers, drops, putSource, renewSource, dropSource } = statementsOf(queries);
 
   return {
     async projects(ids) {
@@ -36,6 +43,18 @@ export function createProjectsTable({ queries, read, write, isOneOf }: StateData
           retention_bytes: retention.bytes,
         });
         changed("project", id);
+      }),
+    changeProject: (id, { organizationId, name, retention }) =>
+      write(function* ({ changed }) {
+        const columns = {
+          ...(organizationId === undefined ? {} : { organization_id: organizationId }),
+          ...(name === undefined ? {} : { name }),
+          ...(retention === undefined ? {} : { retention_days: retention.days, retention_bytes: retention.bytes }),
+        };
+        // nothing but that: another hub may be changing the rest
+        const isThere = (yield callOf(queries.updateTable("projects").set(columns).where("id", "=", id))).changes > 0;
+        if (isThere) changed("project", id);
+        return isThere;
       }),
     deleteProject: (id) =>
       write(function* ({ changed }) {
@@ -70,6 +89,12 @@ export function createProjectsTable({ queries, read, write, isOneOf }: StateData
         });
         changed("source", id);
       }),
+    renewSource: (id, known, digest) =>
+      write(function* ({ changed }) {
+        const renewed = (yield* run(renewSource.with({ id, known, digest }))) > 0;
+        if (renewed) changed("source", id);
+        return renewed;
+      }),
     deleteSource: (id) =>
       write(function* ({ changed }) {
         yield dropSource.with({ id });
@@ -92,9 +117,7 @@ function statementsOf(queries: StateDatabase["queries"]) {
           retention_days: value("retention_days"),
           retention_bytes: value("retention_bytes"),
         })
-        .onConflict((on) =>
-          on.column("id").doUpdateSet(asGiven("organization_id", "name", "retention_days", "retention_bytes")),
-        ),
+        .onConflict((on) => on.column("id").doNothing()),
     ),
     holdsServers: statement<Id, { id: string }>((value) =>
       queries.selectFrom("servers").select("id").where("project_id", "=", value("id")).limit(1),
@@ -105,17 +128,21 @@ function statementsOf(queries: StateDatabase["queries"]) {
       statement<Id>((value) => queries.deleteFrom("projects").where("id", "=", value("id"))),
     ],
     putSource: statement<StateTables["sources"]>((value) =>
+      queries.insertInto("sources").values({
+        id: value("id"),
+        project_id: value("project_id"),
+        name: value("name"),
+        created_at_ms: value("created_at_ms"),
+        digest: value("digest"),
+        last_used_at_ms: value("last_used_at_ms"),
+      }),
+    ),
+    renewSource: statement<Id & { readonly known: Uint8Array; readonly digest: Uint8Array }>((value) =>
       queries
-        .insertInto("sources")
-        .values({
-          id: value("id"),
-          project_id: value("project_id"),
-          name: value("name"),
-          created_at_ms: value("created_at_ms"),
-          digest: value("digest"),
-          last_used_at_ms: value("last_used_at_ms"),
-        })
-        .onConflict((on) => on.column("id").doUpdateSet(asGiven("name", "digest", "last_used_at_ms"))),
+        .updateTable("sources")
+        .set({ digest: value("digest") })
+        .where("id", "=", value("id"))
+        .where("digest", "=", value("known")),
     ),
     dropSource: statement<Id>((value) => queries.deleteFrom("sources").where("id", "=", value("id"))),
   };

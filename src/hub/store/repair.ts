@@ -40,17 +40,18 @@ export type DataRepair = { readonly structure: readonly StructureRepair[]; reado
 /**
  * Mends what can be mended in `dataDir`. What can't be read any more is told, and kept aside in a file or in the log's
  * table `quarantine`. Rejects with a Fault: `conflict` when a hub runs there, `unavailable` when the disk is full.
+ * @param own names of the databases that hold something of the hub; left out: all
  */
-export async function repairData(dataDir: string, clock: Clock): Promise<DataRepair> {
+export async function repairData(dataDir: string, clock: Clock, own?: readonly string[]): Promise<DataRepair> {
   const unlock = lockFolder(dataDir);
   try {
     const structure: StructureRepair[] = [];
-    for (const file of databasesIn(dataDir)) {
+    for (const file of databasesIn(dataDir, own)) {
       const mended = await mendStructure(dataDir, file, clock);
       if (mended !== null) structure.push(mended);
     }
     const broken = structure.some(({ file, outcome }) => file === "logs.db" && outcome === "broken");
-    if (broken || !databasesIn(dataDir).includes("logs.db")) return { structure, logs: null };
+    if (broken || !databasesIn(dataDir, own).includes("logs.db")) return { structure, logs: null };
     const failures: unknown[] = [];
     const blocks = await openBlocks(dataDir, clock, (error) => void failures.push(error));
     try {
@@ -59,7 +60,7 @@ export async function repairData(dataDir: string, clock: Clock): Promise<DataRep
       blocks.close();
     }
   } finally {
-    for (const file of databasesIn(dataDir)) giveToOwner(dataDir, join(dataDir, file));
+    for (const file of databasesIn(dataDir, own)) giveToOwner(dataDir, join(dataDir, file));
     unlock();
   }
 }

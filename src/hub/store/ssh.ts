@@ -1,7 +1,7 @@
 /** How servers are reached over SSH, and the hub's own keys. Secrets come sealed and are never looked at. */
 import type { StateDatabase } from "./state-database.ts";
 import type { StateTables } from "./state-tables.ts";
-import { asGiven, statement } from "./statement.ts";
+import { run, statement } from "./statement.ts";
 
 export type SshRow = {
   readonly serverId: string;
@@ -14,7 +14,8 @@ export type SshRow = {
 export type SshStore = {
   /** @param serverIds left out: all */
   sshRows(serverIds?: readonly string[]): Promise<readonly SshRow[]>;
-  putSsh(row: SshRow): Promise<void>;
+  /** In place of what is `known`, undefined: nothing. False: something else is there by now, and nothing was changed. */
+  putSsh(row: SshRow, known: Omit<SshRow, "serverId"> | undefined): Promise<boolean>;
   deleteSsh(serverId: string): Promise<void>;
   /** The sealed private key; undefined: none was made yet. */
   hubKey(organizationId: string): Promise<string | undefined>;
@@ -23,11 +24,19 @@ export type SshStore = {
 };
 
 export function createSshTable({ queries, read, write, isOneOf }: StateDatabase): SshStore {
-  const put = statement<StateTables["ssh"]>((value) =>
+  const add = statement<StateTables["ssh"]>((value) =>
     queries
       .insertInto("ssh")
       .values({ server: value("server"), body: value("body"), sealed: value("sealed") })
-      .onConflict((on) => on.column("server").doUpdateSet(asGiven("body", "sealed"))),
+      .onConflict((on) => on.doNothing()),
+  );
+  const change = statement<StateTables["ssh"] & { readonly knownBody: string; readonly knownSealed: string }>((value) =>
+    queries
+      .updateTable("ssh")
+      .set({ body: value("body"), sealed: value("sealed") })
+      .where("server", "=", value("server"))
+      .where("body", "=", value("knownBody"))
+      .where("sealed", "=", value("knownSealed")),
   );
   const drop = statement<{ readonly server: string }>((value) =>
     queries.deleteFrom("ssh").where("server", "=", value("server")),
@@ -49,10 +58,16 @@ export function createSshTable({ queries, read, write, isOneOf }: StateDatabase)
       const rows = await read(serverIds === undefined ? all : all.where(isOneOf("server", serverIds)));
       return rows.map(({ server, body, sealed }) => ({ serverId: server, body, sealed }));
     },
-    putSsh: ({ serverId, body, sealed }) =>
+    putSsh: ({ serverId, body, sealed }, known) =>
       write(function* ({ changed }) {
-        yield put.with({ server: serverId, body, sealed });
-        changed("ssh", serverId);
+        const row = { server: serverId, body, sealed };
+        const put =
+          known === undefined
+            ? add.with(row)
+            : change.with({ ...row, knownBody: known.body, knownSealed: known.sealed });
+        const done = (yield* run(put)) > 0;
+        if (done) changed("ssh", serverId);
+        return done;
       }),
     deleteSsh: (serverId) =>
       write(function* ({ changed }) {

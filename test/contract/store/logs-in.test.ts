@@ -1,5 +1,5 @@
 /** The way of log entries into their store: the same deliveries have the same answers, whichever engine keeps them. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { openClickhouseIntake } from "#src/hub/store/clickhouse/intake.ts";
@@ -19,6 +19,9 @@ import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { until } from "#test/kit/wait.ts";
 
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
+
 type Store = Pick<BlockStore, "append" | "head" | "onArrival" | "arrivalsAfter" | "extentSince" | "waiting">;
 type Opened = AsyncDisposable & { readonly store: Store };
 
@@ -34,7 +37,7 @@ const engines: readonly { readonly name: string; readonly has: boolean; readonly
       return {
         store,
         async [Symbol.asyncDispose]() {
-          await store.close();
+          store.close();
           await folder[Symbol.asyncDispose]();
         },
       };

@@ -33,12 +33,18 @@ const oddities = fc.constantFrom<(entry: LogEntry) => LogEntry>(
 
 /** Deliveries in order: each of one server. */
 const deliveries = fc
-  .tuple(lines, fc.array(oddities, { minLength: 60, maxLength: 60 }), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 60, maxLength: 60 }))
+  .tuple(
+    lines,
+    fc.array(oddities, { minLength: 60, maxLength: 60 }),
+    fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 60, maxLength: 60 }),
+  )
   .map(([all, changes, sizes]) => {
     const made: { readonly serverId: string; readonly entries: readonly LogEntry[] }[] = [];
     for (let at = 0, i = 0; at < all.length; i++) {
       const size = sizes[i] ?? 1;
-      const part = all.slice(at, at + size).map(({ entry }, j) => ({ entry, change: changes[at + j] ?? ((one) => one) }));
+      const part = all
+        .slice(at, at + size)
+        .map(({ entry }, j) => ({ entry, change: changes[at + j] ?? ((one) => one) }));
       at += size;
       for (const [serverId, own] of Map.groupBy(part, ({ entry }) => entry.serverId)) {
         const entries = own.map(({ entry: { id: _, serverId: __, ...entry }, change }) => change(entry));

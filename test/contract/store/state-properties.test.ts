@@ -1,5 +1,5 @@
 /** Any sequence of writes has the same outcomes and leaves the same state, whichever database it is in. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import fc from "fast-check";
 
@@ -12,6 +12,9 @@ import { Fault } from "#src/protocol/fault.ts";
 import { project, server } from "#test/hub/store/open.ts";
 import { crash } from "./crash.ts";
 import { stateEngines, titleOf } from "./engines.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 /** A write, with a name that a failed run is read by. `looks`: it reads before it writes, so others must not be under way. */
 type Write = {
@@ -60,6 +63,9 @@ const writes: readonly fc.Arbitrary<Write>[] = [
         state.putProject(project(of, { organizationId, retention: { days, bytes: 2 ** 40 } })),
       ),
     ),
+  fc
+    .tuple(projectId, fc.record({ name: text, organizationId: maybe(fc.constant("o")) }, { requiredKeys: ["name"] }))
+    .map(([of, change]) => write("changeProject", (state) => state.changeProject(of, change))),
   projectId.map((of) => write("deleteProject", (state) => state.deleteProject(of))),
   serverRow.map((row) => write(`putServer ${row.id}`, (state) => state.putServer(row))),
   fc.tuple(serverRow, fc.record({ hostname: text, digest: maybe(bytes) })).map(([known, change]) =>
@@ -86,6 +92,16 @@ const writes: readonly fc.Arbitrary<Write>[] = [
     .map((row) =>
       write(`putSource ${row.id}`, (state) => state.putSource({ ...row, createdAtMs: 1, lastUsedAtMs: null })),
     ),
+  fc.tuple(id, bytes).map(([of, digest]) =>
+    write(
+      `renewSource ${of}`,
+      async (state) => {
+        const [now] = await state.sources([of]);
+        return [await state.renewSource(of, digest, digest), now && (await state.renewSource(of, now.digest, digest))];
+      },
+      true,
+    ),
+  ),
   id.map((of) => write(`deleteSource ${of}`, (state) => state.deleteSource(of))),
   tokenRow.map((row) => write(`putToken ${row.id}`, (state) => state.putToken(row))),
   id.map((of) => write(`deleteToken ${of}`, (state) => state.deleteToken(of))),
@@ -94,9 +110,16 @@ const writes: readonly fc.Arbitrary<Write>[] = [
   fc
     .array(fc.record({ id, kind: fc.constantFrom("source" as const, "token" as const), atMs: time }), { maxLength: 3 })
     .map((uses) => write("putUses", (state) => state.putUses(uses))),
-  fc
-    .record({ serverId: id, body: text, sealed: text })
-    .map((row) => write(`putSsh ${row.serverId}`, (state) => state.putSsh(row))),
+  fc.record({ serverId: id, body: text, sealed: text }).map((row) =>
+    write(
+      `putSsh ${row.serverId}`,
+      async (state) => {
+        const [known] = await state.sshRows([row.serverId]);
+        return [await state.putSsh(row, { body: "?", sealed: "?" }), await state.putSsh(row, known)];
+      },
+      true,
+    ),
+  ),
   id.map((of) => write(`deleteSsh ${of}`, (state) => state.deleteSsh(of))),
   fc.tuple(id, text).map(([of, sealed]) => write("putHubKey", (state) => state.putHubKey(of, sealed, 1))),
   fc

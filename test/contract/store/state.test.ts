@@ -1,5 +1,5 @@
 /** What a hub's state does, whichever database it is in. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { DeviceRow, EventSearch, SourceRow, TokenRow } from "#src/hub/store/port.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
@@ -9,6 +9,9 @@ import { project, server } from "#test/hub/store/open.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { crash } from "./crash.ts";
 import { stateEngines, titleOf } from "./engines.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const digest = new Uint8Array(32).fill(7);
 
@@ -111,6 +114,29 @@ for (const engine of stateEngines) {
       await store.deleteServer("a");
       await store.deleteProject("p1");
       expect([await store.projects(), await store.sources(), await store.servers()]).toEqual([[], [], []]);
+    });
+
+    test("changes of a project what is given, and of a source the token that is known", async () => {
+      await using opened = await engine.open();
+      const { state: store } = opened;
+      const before = project("p1", { retention: { days: 2, bytes: null } });
+      await store.putProject(before);
+      await store.putProject(project("p1", { name: "another" }));
+      expect(await store.projects()).toEqual([before]);
+      expect(await store.changeProject("p1", { name: "shop" })).toBe(true);
+      expect(await store.changeProject("p1", { organizationId: "o" })).toBe(true);
+      expect(await store.changeProject("gone", { name: "shop" })).toBe(false);
+      const changed = { ...before, name: "shop", organizationId: "o" };
+      expect(await store.projects()).toEqual([changed]);
+      expect(await store.changeProject("p1", { retention: { days: null, bytes: 5 } })).toBe(true);
+      expect(await store.projects()).toEqual([{ ...changed, retention: { days: null, bytes: 5 } }]);
+      const source = { id: "s", projectId: "p1", name: "api", createdAtMs: 2, digest, lastUsedAtMs: 3 };
+      await store.putSource(source);
+      const next = new Uint8Array([1, 0]);
+      expect(await store.renewSource("s", next, next)).toBe(false);
+      expect(await store.renewSource("gone", digest, next)).toBe(false);
+      expect(await store.renewSource("s", digest, next)).toBe(true);
+      expect(await store.sources()).toEqual([{ ...source, digest: next }]);
     });
 
     test("forgets a server with its events, and takes nothing from others", async () => {
@@ -219,7 +245,7 @@ for (const engine of stateEngines) {
       for (const id of ["a", "b", "c"]) {
         await store.putServer(server(id));
         await store.putSource({ id: `s-${id}`, projectId: "p1", name: id, createdAtMs: 2, digest, lastUsedAtMs: null });
-        await store.putSsh({ serverId: id, body: "{}", sealed: id });
+        await store.putSsh({ serverId: id, body: "{}", sealed: id }, undefined);
         await store.putPendingToken(id, digest);
       }
       await store.putWatches([

@@ -37,6 +37,8 @@ export type TestHubOptions = {
   readonly settings?: Partial<HubSettings>;
   /** nobody has an account, and there is no key */
   readonly untouched?: boolean;
+  /** where what it logs goes, for who looks before it has started */
+  readonly said?: string[];
 };
 
 /** How long metrics are kept unless a test says otherwise. */
@@ -48,7 +50,7 @@ const ownerEmail = "owner@example.com";
 export async function startHub(options: TestHubOptions = {}): Promise<TestHub> {
   const own = options.folder === undefined ? temporaryFolder() : undefined;
   const folder = options.folder ?? own?.path ?? "";
-  const said: string[] = [];
+  const said = options.said ?? [];
   const say = (level: string) => (message: string) => void said.push(`${level} ${message}`);
   const settings = {
     ...readHubSettings({ port: 0, dataDir: folder }, {}),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import type { ServerRecord } from "#src/hub/fleet/port.ts";
@@ -9,6 +9,9 @@ import { failureOf } from "#test/kit/failure.ts";
 import { until } from "#test/kit/wait.ts";
 import { createLoop } from "./loop.ts";
 import { openTestRooms } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 /** Two hubs over one store, on a clock that a test moves; what is written is told at once. */
 async function openTwo() {

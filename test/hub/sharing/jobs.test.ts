@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { type JobPlan, type JobRecord, type JobView, type Jobs, createJobs } from "#src/hub/ssh/jobs.ts";
@@ -7,6 +7,9 @@ import type { Fault } from "#src/protocol/fault.ts";
 import type { Job } from "#src/protocol/job.ts";
 import { jobsStoreOn } from "#test/hub/ssh/jobs-store.ts";
 import { until } from "#test/kit/wait.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 type Step = (view: JobView, hub: string) => Promise<void>;
 type Hub = { readonly jobs: Jobs; member: boolean; readonly warnings: string[]; close(): Promise<void> };

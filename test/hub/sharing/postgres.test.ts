@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { ServerRecord } from "#src/hub/fleet/port.ts";
 import { openCluster } from "#src/hub/store/cluster/cluster.ts";
@@ -9,6 +9,9 @@ import type { Job } from "#src/protocol/job.ts";
 import { freshDatabase, havePostgres, sharedPostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { type RoomsOptions, openTestRooms } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 type Hub = Awaited<ReturnType<typeof openHub>>;
 

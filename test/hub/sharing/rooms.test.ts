@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { Fault } from "#src/protocol/fault.ts";
@@ -10,6 +10,9 @@ import { failureOf } from "#test/kit/failure.ts";
 import { until } from "#test/kit/wait.ts";
 import { createLoop } from "./loop.ts";
 import { openTestRooms } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 async function openTwo(live = true) {
   const opened = await openTestStore();
@@ -90,7 +93,53 @@ describe("projects", () => {
   });
 });
 
+describe("projects that two hubs change at the same moment", () => {
+  // Before, whoever wrote last undid what the other had changed
+  test("have both changes", async () => {
+    await using hubs = await openTwo();
+    const { here, there, settle } = hubs;
+    const shop = await here.projects.create("o1", "shop");
+    await settle();
+    const retention = { days: 3, bytes: null };
+    await Promise.all([
+      here.projects.change(shop.id, { name: "store" }),
+      there.projects.change(shop.id, { retention }),
+    ]);
+    await settle();
+    for (const { projects } of [here, there]) expect(projects.get(shop.id)).toMatchObject({ name: "store", retention });
+  });
+
+  // Before, a change of what another hub had just removed put it into the store again
+  test("stay removed", async () => {
+    await using hubs = await openTwo();
+    const { here, there, settle, opened } = hubs;
+    const shop = await here.projects.create("o1", "shop");
+    await settle();
+    const [, changed] = await Promise.allSettled([
+      here.projects.remove(shop.id),
+      there.projects.change(shop.id, { name: "store" }),
+    ]);
+    expect(changed).toMatchObject({ status: "rejected", reason: { code: "not-found" } });
+    await settle();
+    expect((await opened.store.projects()).map(({ name }) => name)).toEqual(["default"]);
+    for (const { projects } of [here, there]) expect(projects.get(shop.id)).toBeUndefined();
+  });
+});
+
 describe("sources", () => {
+  test("that two hubs rotate at the same moment have one of the two tokens, everywhere", async () => {
+    await using hubs = await openTwo();
+    const { here, there, settle } = hubs;
+    const shop = await here.projects.create("o1", "shop");
+    const { source } = await here.projects.createSource(shop.id, "api");
+    await settle();
+    const made = await Promise.all([here.projects.rotateSource(source.id), there.projects.rotateSource(source.id)]);
+    await settle();
+    const good = [here, there].map(({ projects }) => made.map(({ token }) => projects.authenticate(token)?.id));
+    expect(good[0]?.filter((id) => id === source.id).length).toBe(1);
+    expect(good[1]).toEqual(good[0]!);
+  });
+
   test("of one name are refused on the other hub, as if it had known of it", async () => {
     await using hubs = await openTwo();
     const { here, there, loop, settle } = hubs;
@@ -178,6 +227,32 @@ describe("SSH details", () => {
     await here.access.remove(server.id);
     await until(() => !there.access.has(server.id), "their end");
     expect(told).toEqual([server.id, server.id, server.id]);
+  });
+
+  // Before, the approval, which had read what was before, brought the old credentials back
+  test("that are given anew while a key is approved on another hub are there, with the approval or without", async () => {
+    await using hubs = await openTwo();
+    const { here, there, settle } = hubs;
+    const [first] = here.projects.all();
+    const { server } = await here.servers.register({ projectId: first?.id ?? "", hostname: "web-1" });
+    const request = (password: string) =>
+      check(sshRequest, { host: "192.0.2.1", user: "root", auth: { kind: "password", password } }, "the request");
+    await here.access.put(server.id, request("0"));
+    await settle();
+    for (let n = 1; n <= 5; n++) {
+      await Promise.all([
+        here.access.put(server.id, request(String(n))),
+        there.access.approve(server.id, "host", { host: "192.0.2.1", port: 22 }, `SHA256:${n}`),
+      ]);
+      await settle();
+      for (const { access } of [here, there]) {
+        const target = await access.targetOf(server.id);
+        expect([target?.credentials, target?.hostKey]).toEqual([
+          { kind: "password", password: String(n) },
+          `SHA256:${n}`,
+        ]);
+      }
+    }
   });
 
   test("that another hub has just changed are not approved by what was seen before", async () => {

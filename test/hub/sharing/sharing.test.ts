@@ -1,8 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { type Follower, startSharing } from "#src/hub/sharing.ts";
 import type { Change } from "#src/hub/store/cluster/port.ts";
+import { NotTaken } from "#src/lib/rereading.ts";
 import { createTestClock } from "#test/kit/clock.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const ids = (...all: string[]): Change[] => all.map((id) => ({ kind: "server", id }));
 
@@ -14,7 +18,7 @@ function rig() {
   const gates: PromiseWithResolvers<void>[] = [];
   const untold: Change[] = [];
   let listener: (changes: readonly Change[] | null) => void = () => undefined;
-  const state = { member: true, held: false, failing: false };
+  const state = { member: true, held: false, failing: false, strange: false };
   const follower = (name: string, kinds: Follower["kinds"]): Follower => ({
     kinds,
     async refresh(some) {
@@ -25,6 +29,7 @@ function rig() {
         await gate.promise;
       }
       if (state.failing) throw new Error("away");
+      if (state.strange) throw new NotTaken("a: of tomorrow");
     },
   });
   const sharing = startSharing({
@@ -69,6 +74,22 @@ describe("what other hubs have changed", () => {
       ["projects", null],
       ["servers", null],
     ]);
+    await sharing.close();
+  });
+
+  // Before, this hub did not know of others from then on, and no agent was silent for it any more
+  test("is known but for what makes no sense here, which is told", async () => {
+    const { sharing, read, said, clock, state, settle, change } = rig();
+    await settle();
+    read.length = 0;
+    state.strange = true;
+    change(ids("a"));
+    await settle();
+    clock.advance(10_000);
+    await settle();
+    expect(read).toEqual([["servers", ["a"]]]);
+    expect(said).toEqual(["something that another hub has written is of no use here: a: of tomorrow"]);
+    expect(sharing.isCurrent()).toBe(true);
     await sharing.close();
   });
 

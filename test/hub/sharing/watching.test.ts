@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { SshSession, SshTargets } from "#src/hub/ssh/port.ts";
 import { startWatching } from "#src/hub/watching.ts";
@@ -8,6 +8,9 @@ import { openTestStore, project } from "#test/hub/store/open.ts";
 import { createTestClock } from "#test/kit/clock.ts";
 import { createLoop } from "./loop.ts";
 import { openTestRooms } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 /** Hubs that strive to watch, over one store, on a clock that a test moves. */
 async function openHubs(reachable: readonly string[] = []) {

@@ -22,7 +22,7 @@ type Rows = Map<string, { readonly serverId: string; readonly body: string; read
 async function accessOn(rows: Rows = new Map(), hubKeys = new Map<string, string>()) {
   const store: AccessStore & HubKeyStore = {
     sshRows: async () => [...rows.values()],
-    putSsh: async (row) => void rows.set(row.serverId, row),
+    putSsh: async (row) => rows.set(row.serverId, row).has(row.serverId),
     deleteSsh: async (id) => void rows.delete(id),
     hubKey: async (organization) => hubKeys.get(organization),
     putHubKey: async (organization, sealed) => {

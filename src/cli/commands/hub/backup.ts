@@ -16,11 +16,14 @@ export const backup = command({
   about: [
     "Takes accounts, projects, tokens, servers, logs and the hub's secret, all as of one moment; the hub goes on.",
     "The file (mode 0600) opens everything that the hub keeps closed: keep it as you would keep a key.",
+    "A hub on Postgres or ClickHouse is backed up by their means: this says how.",
   ].join("\n"),
   examples: ["sudo -u orion orion hub backup /var/backups/orion.tar"],
   async run({ args, session }) {
-    const { dataDir } = await hubSettings(session, args["data-dir"]);
+    const settings = await hubSettings(session, args["data-dir"]);
+    const { dataDir } = settings;
     const hub = await import("#src/hub/hub.ts");
+    hub.refuseBackup(settings);
     const report = await hub.backup(dataDir, resolve(session.environment.cwd, args.file), { clock: systemClock });
     if (session.json) await printJson({ file: report.file, bytes: report.bytes, at: report.manifest.at });
     else await print(`${report.file} holds the hub as of ${report.manifest.at}, ${bytes(report.bytes)}\n`);
@@ -36,8 +39,10 @@ export const restore = command({
   },
   about: "Checks the whole backup before it changes anything. The hub must be stopped.",
   async run({ args, session }) {
-    const { dataDir } = await hubSettings(session, args["data-dir"]);
+    const settings = await hubSettings(session, args["data-dir"]);
+    const { dataDir } = settings;
     const hub = await import("#src/hub/hub.ts");
+    hub.refuseRestore(settings, (await hubSettings(session, undefined)).dataDir);
     const options = { force: args.force === true, clock: systemClock };
     const { manifest, aside } = await hub.restore(resolve(session.environment.cwd, args.file), dataDir, options);
     if (session.json) await printJson({ dataDir, at: manifest.at, version: manifest.version, aside });

@@ -3,8 +3,13 @@ import { command } from "../../command.ts";
 import { exitCodes } from "../../exit.ts";
 import { note, print, printJson } from "../../output.ts";
 import { bytes, count } from "../../units.ts";
-import { dataDirFlag, hubSettings } from "./folder.ts";
+import { commandWorld, dataDirFlag, hubSettings } from "./folder.ts";
 import { damageText } from "./damage-text.ts";
+
+function adviceFor(inClickhouse: boolean): string {
+  const files = "Mend what can be mended with orion hub repair; what can't is in a backup, if there is one";
+  return inClickhouse ? `${files}. Damaged parts of ClickHouse are mended by ClickHouse, see docs/hub.md` : files;
+}
 
 /** Milliseconds between two lines about how far it is. */
 const sayEveryMs = 2000;
@@ -13,17 +18,19 @@ export const check = command({
   args: { ...dataDirFlag },
   about: [
     "Reads every database from end to end: its structure, and the checksum of each block of the log. Changes nothing, and",
-    "works while the hub runs. Ends with 1 when it has found damage; orion hub repair mends what can be mended.",
+    "works while the hub runs; with clickhouseUrl also the parts of the log in ClickHouse. Ends with 1 when it has found damage; orion hub repair mends what can be mended.",
   ].join("\n"),
   examples: ["sudo -u orion orion hub check"],
   async run({ args, session }) {
-    const { dataDir } = await hubSettings(session, args["data-dir"]);
-    const { checkData, readSenderNames } = await import("#src/hub/hub.ts");
-    const { nameOf } = readSenderNames(dataDir);
+    const settings = await hubSettings(session, args["data-dir"]);
+    const { dataDir } = settings;
+    const { checkHub } = await import("#src/hub/hub.ts");
+    const { stores, names, steps } = await checkHub(settings, commandWorld());
+    const { nameOf } = names;
     const damages: unknown[] = [];
     const files: string[] = [];
     let saidAt = performance.now();
-    for await (const step of checkData(dataDir)) {
+    for await (const step of steps) {
       if (step.kind === "damage") {
         const { damage } = step;
         damages.push(damage.kind === "block" ? { ...damage, server: nameOf(damage.serverId) } : damage);
@@ -37,8 +44,11 @@ export const check = command({
       }
     }
     if (session.json) await printJson({ dataDir, files, damages });
-    else if (damages.length === 0) await print(`${files.join(", ")}: nothing is damaged\n`);
-    else await note("Mend what can be mended with orion hub repair; what can't is in a backup, if there is one");
+    else {
+      if (stores.postgres !== null) await note(`Postgres at ${stores.postgres} is not looked at: pg_amcheck does that`);
+      if (damages.length > 0) await note(adviceFor(stores.clickhouse !== null));
+      else if (files.length > 0) await print(`${files.join(", ")}: nothing is damaged\n`);
+    }
     return damages.length === 0 ? exitCodes.done : exitCodes.failed;
   },
 });

@@ -1,4 +1,4 @@
-/** `orion hub export`: log lines as NDJSON, out of the hub's files. */
+/** `orion hub export`: log lines as NDJSON, out of the hub's files or ClickHouse. */
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 
@@ -10,7 +10,7 @@ import { interruptible } from "../../interrupt.ts";
 import { note, printBytes } from "../../output.ts";
 import { bytes } from "../../units.ts";
 import { parseSince } from "../../values.ts";
-import { dataDirFlag, hubSettings } from "./folder.ts";
+import { commandWorld, dataDirFlag, hubSettings } from "./folder.ts";
 
 /** Text that is compressed at once: each makes a frame, of which a zstd file may have any number (RFC 8878). */
 const frameBytes = 1024 * 1024;
@@ -28,14 +28,14 @@ export const exportCommand = command({
   },
   about: [
     "Writes an entry a line, oldest first, whether the hub runs or not; a hub that runs goes on. What is damaged is left",
-    "out and said.",
+    "out and said. With clickhouseUrl it needs the settings of the hub's service.",
   ].join("\n"),
   examples: [
     "sudo -u orion orion hub export --from 2026-05-01 --to 2026-06-01 -o may.ndjson.zst",
     "sudo -u orion orion hub export --from 1h --query 'level:error' | jq -r .message",
   ],
   async run({ args, session }) {
-    const { dataDir } = await hubSettings(session, args["data-dir"]);
+    const settings = await hubSettings(session, args["data-dir"]);
     const now = Date.now();
     const wish = {
       from: args.from === undefined ? undefined : parseSince(args.from, now),
@@ -49,7 +49,8 @@ export const exportCommand = command({
     await interruptible(async (control) => {
       const { signal } = control;
       let damaged = false;
-      const text = exportLogs(dataDir, wish, () => (damaged = true), signal);
+      const onDamaged = () => (damaged = true);
+      const text = exportLogs(settings, wish, { ...commandWorld(), onDamaged, signal });
       const pieces = isPressed ? pressed(text) : text;
       if (args.output === undefined) for await (const piece of pieces) await printBytes(piece);
       else {

@@ -14,10 +14,17 @@ export async function hubSettings(session: Session, dataDir: string | undefined)
   return readHubSettings(dataDir === undefined ? {} : { dataDir }, session.environment.variables, session.dir);
 }
 
+/** The world of a command: it says what is wrong, and what it waits for. */
+export function commandWorld() {
+  const log = createForegroundLog("warn");
+  const info = (message: string) => (message.startsWith("waiting for ") ? log.warn(message) : log.info(message));
+  return { clock: systemClock, log: { ...log, info } };
+}
+
 async function openOperator(session: Session, dataDir: string | undefined) {
   const settings = await hubSettings(session, dataDir);
   const { operateHub } = await import("#src/hub/hub.ts");
-  return await operateHub(settings, { clock: systemClock, log: createForegroundLog("warn") });
+  return await operateHub(settings, commandWorld());
 }
 
 type Operator = Awaited<ReturnType<typeof openOperator>>["operator"];

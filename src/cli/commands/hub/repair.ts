@@ -7,7 +7,7 @@ import { interruptible } from "../../interrupt.ts";
 import { note, print, printJson } from "../../output.ts";
 import { count } from "../../units.ts";
 import { blockText } from "./damage-text.ts";
-import { dataDirFlag, hubSettings } from "./folder.ts";
+import { commandWorld, dataDirFlag, hubSettings } from "./folder.ts";
 
 export const repair = command({
   args: { ...dataDirFlag },
@@ -19,11 +19,12 @@ export const repair = command({
   ].join("\n"),
   examples: ["sudo systemctl stop orion-hub && sudo -u orion orion hub repair"],
   async run({ args, session }) {
-    const { dataDir } = await hubSettings(session, args["data-dir"]);
-    const { readSenderNames } = await import("#src/hub/hub.ts");
-    const report = await interruptible(({ signal }) => mend(dataDir, signal));
+    const settings = await hubSettings(session, args["data-dir"]);
+    const { dataDir } = settings;
+    const { readNames } = await import("#src/hub/hub.ts");
+    const report = await interruptible(({ signal }) => mend(settings, signal));
     const isBroken = report.structure.some(({ outcome }) => outcome === "broken");
-    const { nameOf } = readSenderNames(dataDir);
+    const { nameOf } = await readNames(settings, commandWorld());
     if (session.json) await printJson({ dataDir, ...report });
     else await print(`${[...structureTexts(report), ...logTexts(report, nameOf)].join("\n")}\n`);
     if (isBroken && !session.json) await note("Bring back a backup with orion hub restore; see orion hub check");
@@ -31,9 +32,9 @@ export const repair = command({
   },
 });
 
-async function mend(dataDir: string, signal: AbortSignal) {
+async function mend(settings: Awaited<ReturnType<typeof hubSettings>>, signal: AbortSignal) {
   const { repairHub } = await import("#src/hub/hub.ts");
-  return await repairHub(dataDir, systemClock, signal);
+  return await repairHub(settings, systemClock, signal);
 }
 
 type Report = Awaited<ReturnType<typeof mend>>;
@@ -55,7 +56,7 @@ function structureTexts({ structure }: Report): readonly string[] {
 function logTexts({ logs, structure }: Report, nameOf: (id: string) => string): readonly string[] {
   const lost = [...structure.flatMap(({ salvaged }) => salvaged?.lost ?? []), ...(logs?.lost ?? [])];
   const texts = lost.map((one) => `lost: ${blockText(one, nameOf)}`);
-  if (logs === null) return texts;
+  if (logs === null) return texts.length === 0 && structure.length === 0 ? ["nothing was damaged"] : texts;
   const blocks = logs.blocks + (lost.length - logs.lost.length);
   const lines = logs.lines + lost.slice(0, lost.length - logs.lost.length).reduce((sum, one) => sum + one.lines, 0);
   if (logs.mended > 0)

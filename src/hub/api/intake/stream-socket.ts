@@ -85,8 +85,7 @@ export function createStreamSocket({ servers, logs, admission, clock, log, catch
   }
 
   const serverIdOf = (request: Request): string => request.headers.get("x-server-id") ?? "";
-  const isKnown = (request: Request): boolean =>
-    servers.authenticate(serverIdOf(request), bearerOf(request) ?? "");
+  const isKnown = (request: Request): boolean => servers.authenticate(serverIdOf(request), bearerOf(request) ?? "");
 
   function upgrade(request: Request, server: Upgrader): Response | undefined | Promise<Response | undefined> {
     if (catchUp === undefined || isKnown(request)) return admit(request, server);

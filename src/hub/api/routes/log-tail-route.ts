@@ -27,14 +27,7 @@ export type LogTailDeps = {
   readonly refreshHead?: (() => Promise<unknown>) | undefined;
 };
 
-export function logTailRoutes({
-  logs,
-  streams,
-  selected,
-  servers,
-  stillGood,
-  refreshHead,
-}: LogTailDeps): Route[] {
+export function logTailRoutes({ logs, streams, selected, servers, stillGood, refreshHead }: LogTailDeps): Route[] {
   const tails = createTailSource(logs, createTailBudget());
   const filters = createFilters(logs);
   return [
@@ -55,7 +48,7 @@ export function logTailRoutes({
         const from = resume !== undefined && /^\d{1,15}$/.test(resume) ? Number(resume) : logs.head();
         // whoever comes from another hub may have read more than this one has heard of
         if (from > logs.head()) await refreshHead?.();
-        const selection = select();
+        let selection = select();
         let used = filters.use(selection);
         let revision = servers.revision();
         const named = namesServers(selection.query);
@@ -64,14 +57,18 @@ export function logTailRoutes({
           // hostnames in the query may mean other servers by now
           if (named && revision !== servers.revision()) {
             revision = servers.revision();
-            const next = filters.use(select());
+            selection = select();
+            const next = filters.use(selection);
             used.done();
             used = next;
           }
           return used.filter;
         };
         const maySee = (serverId: string) => sees(visible(), serverId);
-        const feed = createLogTail({ source: tails, filterNow, maySee, done: () => used.done() }, from);
+        const feed = createLogTail(
+          { source: tails, filterNow, servers: () => selection.servers, maySee, done: () => used.done() },
+          from,
+        );
         return streams.open(feed, async () => !feed.ended() && (await stillGood({ request, caller })));
       },
     }),

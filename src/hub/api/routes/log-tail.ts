@@ -5,13 +5,16 @@
 import { reasonOf } from "#src/protocol/fault.ts";
 import { type Feed, createBell, sseEvent } from "../sse.ts";
 import { type Filter, pieceBytes } from "./log-tail-batch.ts";
-import type { TailSource } from "./log-tail-source.ts";
+import type { Servers, TailSource } from "./log-tail-source.ts";
 
 /** Entries that a reader may be behind. A burst of this size reaches it whole. */
 export const maxLag = 200_000;
 /** Where it goes on when it was further behind, and nothing is at hand. */
 const keptLag = 1000;
-/** A reader may wait so long for what the hub has no time to give, in milliseconds; then it is taken to what comes now. */
+/**
+ * A reader may wait so long for what the hub has no time to give, in milliseconds; when it is further behind then than
+ * before, it is taken to what comes now.
+ */
 const longestHeldMs = 800;
 /** Milliseconds that testing one batch may take: an expression that takes longer would stop everybody. */
 const longestLookMs = 1000;
@@ -22,7 +25,7 @@ const [msOfPiece, msOfMiB] = [0.05, 6];
 /** A tail that took less than this of a second, in milliseconds, need not wait behind those of everything. */
 const lightMs = 0.15;
 /** Positions after which a reader that nothing was for is told where it is, so that it can resume from there. */
-const tellAfter = 50_000;
+const tellAfter = 10_000;
 
 export type LogTail = Feed & {
   /** Its expression took too long, or the log can't be read: it gives nothing any more. */
@@ -33,6 +36,8 @@ export type LogTailWorld = {
   readonly source: TailSource;
   /** asked each time, because servers come and go */
   readonly filterNow: () => Filter;
+  /** of whom there are entries that the filter lets through; null: of all */
+  readonly servers: () => Servers;
   /** whose entries the reader may see now */
   readonly maySee: (serverId: string) => boolean;
   /** called once, when it is closed */
@@ -40,16 +45,19 @@ export type LogTailWorld = {
 };
 
 /** Entries after `from` that the filter lets through. */
-export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld, from: number): LogTail {
+export function createLogTail({ source, filterNow, servers, maySee, done }: LogTailWorld, from: number): LogTail {
   const { budget } = source;
   // an id of another store, or of the time before a restore: go on with what comes
-  let position = Math.min(from, source.head());
+  let position = Math.min(from, source.end());
   let toldPosition = position;
   let told = false;
   let ended = false;
-  // since when the reader waits, and how long it has waited since it was last up to date, though there was something
+  // since when the reader waits; whether that is because the hub has no time, and for how long it has been; how far the
+  // reader was behind when that began
   let waitingSince: number | undefined;
+  let held = false;
   let heldMs = 0;
+  let heldBehind = 0;
   // what writing for it took of the hub's time within the last second, roughly
   let writtenMs = 0;
   let wroteAt = performance.now();
@@ -59,11 +67,11 @@ export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld,
     // while its reader has not taken what it was given, nothing is made for it
     if (waitingSince === undefined || pending !== undefined) return;
     const time = performance.now();
-    heldMs += time - waitingSince;
+    if (held) heldMs += time - waitingSince;
     waitingSince = time;
     pending = look();
     if (pending !== undefined) bell.ring();
-  });
+  }, servers);
 
   function skipTo(to: number): string {
     const missed = { lines: to - position, from: String(position + 1), to: String(to) };
@@ -77,17 +85,32 @@ export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld,
     return sseEvent("problem", JSON.stringify({ problem }));
   }
 
+  /** There is no time for it now. */
+  function hold(): void {
+    if (heldMs === 0) heldBehind = source.head() - position;
+    held = true;
+    source.again();
+  }
+
+  /** Whether it has waited for too long. Who catches up all the same is let go on. */
+  function isHeldUp(): boolean {
+    if (heldMs <= longestHeldMs || !budget.busy()) return false;
+    if (source.head() - position > heldBehind) return true;
+    heldMs = 0;
+    return false;
+  }
+
   /** What there is to send now, as far as there is time for it. */
   function look(): string | Uint8Array | undefined {
+    held = false;
     if (ended || position >= source.head()) return undefined;
     const newest = source.newest();
     if (source.head() - position > maxLag) return skipTo((newest ?? source.head() - keptLag + 1) - 1);
     if (!budget.looking.ready()) {
-      source.again();
+      hold();
       return undefined;
     }
-    if (heldMs > longestHeldMs && budget.busy() && newest !== undefined && newest - 1 > position)
-      return skipTo(newest - 1);
+    if (newest !== undefined && newest - 1 > position && isHeldUp()) return skipTo(newest - 1);
     try {
       return gather();
     } catch (error) {
@@ -103,7 +126,7 @@ export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld,
     let problem: string | undefined;
     while (position < source.head() && size < pieceBytes) {
       if (spentMs > turnMs) {
-        source.again();
+        hold();
         break;
       }
       const next = source.next(position);
@@ -128,7 +151,7 @@ export function createLogTail({ source, filterNow, maySee, done }: LogTailWorld,
       const piece = holds && (events.length > 0 || mayWrite()) ? batch.pieceAfter(filter, position) : null;
       if (holds && piece === null) {
         // there is no time to write it out now
-        source.again();
+        hold();
         break;
       }
       position = piece?.to ?? batch.last;

@@ -1,31 +1,39 @@
 /** Stored entries in the order of their arrival, read from ClickHouse. */
 import type { Arrived, LogColumns, Odd } from "#src/protocol/log-columns.ts";
 import { sliceColumns } from "#src/protocol/columns/stretch.ts";
-import type { Clickhouse } from "./client.ts";
+import type { Ask, Clickhouse } from "./client.ts";
 import { isEntry, logsTable } from "./logs-tables.ts";
 import type { Column, NativeBlock } from "./native-read.ts";
+import { type Sql, and, isOneOf, yes } from "./search/sql.ts";
 
 /** Entries that are read at once; as many positions as that are looked through, and more when few of them are left. */
 const entriesAtOnce = 20_000;
 const mostPositions = 5_000_000;
+/** Without a word for so long, the connection is dead: whoever follows would wait for ever. Milliseconds. */
+const stallMs = 15_000;
 
 const wanted = "server, source, at, seq, position, level, stream, message, fields, odd";
 
-/** Entries after a position and up to another; those of one sender that follow each other come together. */
+/**
+ * Entries after a position and up to another; those of one sender that follow each other come together. `servers`: only
+ * theirs; null: all.
+ */
 export async function* readArrivals(
   client: Pick<Clickhouse, "blocks" | "rows">,
   position: number,
   upTo: number,
   signal?: AbortSignal,
+  servers: ReadonlySet<string> | null = null,
 ): AsyncGenerator<Arrived, void> {
-  const ask = signal === undefined ? {} : { signal };
+  const ask = { stallMs, ...(signal === undefined ? {} : { signal }) };
+  const among = and(isEntry, servers === null ? yes : isOneOf("server", servers));
   let span = entriesAtOnce;
   for (let after = position; after < upTo;) {
     const end = Math.min(after + span, upTo);
     let rows = 0;
     let last = after;
     const blocks = client.blocks(
-      `SELECT ${wanted} FROM ${logsTable} WHERE position > {after: UInt64} AND position <= {end: UInt64} AND ${isEntry}
+      `SELECT ${wanted} FROM ${logsTable} WHERE position > {after: UInt64} AND position <= {end: UInt64} AND ${among}
        ORDER BY position LIMIT ${entriesAtOnce}`,
       { ...ask, parameters: { after, end } },
     );
@@ -39,7 +47,7 @@ export async function* readArrivals(
     after = rows === entriesAtOnce ? last : end;
     if (rows > entriesAtOnce / 4) span = entriesAtOnce;
     else if (rows > 0) span = Math.min(span * 2, mostPositions);
-    else after = (await firstAfter(client, after, upTo, ask)) - 1;
+    else if (end < upTo) after = (await firstAfter(client, end, upTo, among, ask)) - 1;
   }
 }
 
@@ -48,11 +56,12 @@ async function firstAfter(
   client: Pick<Clickhouse, "rows">,
   after: number,
   upTo: number,
-  ask: { readonly signal?: AbortSignal },
+  among: Sql,
+  ask: Ask,
 ): Promise<number> {
   const [row] = await client.rows<{ first: number; rows: number }>(
     `SELECT min(position) AS first, count() AS rows FROM ${logsTable}
-     WHERE position > {after: UInt64} AND position <= {upTo: UInt64} AND ${isEntry}`,
+     WHERE position > {after: UInt64} AND position <= {upTo: UInt64} AND ${among}`,
     { ...ask, parameters: { after, upTo } },
   );
   return row === undefined || row.rows === 0 ? upTo + 1 : row.first;

@@ -13,12 +13,15 @@ import { sliceColumns } from "#src/protocol/columns/stretch.ts";
 import { rawBytesOf } from "../chunk.ts";
 import type { Cluster } from "../cluster/port.ts";
 import { createListeners } from "../listeners.ts";
+import type { Wanted } from "../log-port.ts";
 import { readArrivals } from "./arrivals-reading.ts";
 import type { Clickhouse } from "./client.ts";
 import type { Ledger, PendingInsert } from "./ledger.ts";
 
 /** How often the ledger is asked when nobody says that there is something new. */
 const lookEveryMs = 500;
+/** However many hubs say so at once, it is asked no more often than this, with and without anybody who follows. */
+const leastPauseMs = { followed: 40, alone: 200 } as const;
 /** Own entries that wait for others before them; what does not fit is read again. */
 const mostKeptBytes = 32 * 1024 * 1024;
 /** Trouble that stays is said again only after this long. */
@@ -28,6 +31,11 @@ const entriesAtOnce = 16_384;
 /** A replica that lags behind is waited for, so often and so long. */
 const lagRetryMs = 200;
 const longestLagMs = 15_000;
+
+/** More servers than this are not asked for by name. */
+const mostServers = 1000;
+
+const everything: Wanted = { servers: () => null, passed: () => undefined };
 
 export type ArrivalsWorld = {
   readonly client: Pick<Clickhouse, "blocks" | "rows" | "cluster">;
@@ -54,8 +62,12 @@ export type Arrivals = {
   readonly refresh: () => Promise<number>;
   /** Inserts whose entries were not known to be stored when the ledger was asked last, and for how long. */
   readonly pending: () => { readonly inserts: number; readonly oldestMs: number | null };
-  readonly onArrival: (listener: (arrived: Arrived) => void) => Cancel;
-  readonly arrivalsAfter: (position: number, upTo: number) => AsyncIterable<Arrived>;
+  readonly onArrival: (listener: (arrived: Arrived) => void, wanted?: Wanted) => Cancel;
+  readonly arrivalsAfter: (
+    position: number,
+    upTo: number,
+    servers?: ReadonlySet<string> | null,
+  ) => AsyncIterable<Arrived>;
   readonly close: () => Promise<void>;
 };
 
@@ -71,7 +83,8 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
   /** own entries by their first position, oldest first */
   const own = new Map<number, Arrived>();
   let ownBytes = 0;
-  let listening = 0;
+  /** what each listener wants */
+  const listening = new Set<Wanted>();
   let head = 0;
   let given = 0;
   /** up to where listeners have heard */
@@ -79,6 +92,7 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
   /** inserts on their way, and since when each was seen */
   let waiting: ReadonlyMap<string, number> = new Map();
   let again = false;
+  let lookedAt = Number.NEGATIVE_INFINITY;
   let running: Promise<void> | undefined;
   let cancelTimer: Cancel | undefined;
   let cancelSignal: Cancel | undefined;
@@ -107,7 +121,11 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
   async function run(): Promise<void> {
     try {
       while (again && !ended.signal.aborted) {
+        const pauseMs = listening.size > 0 ? leastPauseMs.followed : leastPauseMs.alone;
+        const earlyMs = lookedAt + pauseMs - clock.monotonic();
+        if (earlyMs > 0) await new Promise<void>((resolve) => clock.after(earlyMs, resolve));
         again = false;
+        lookedAt = clock.monotonic();
         await lookOnce();
       }
     } catch (error) {
@@ -137,9 +155,23 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
       // keys are in the order of positions, and what is behind is forgotten
       const [next = Infinity] = own.keys();
       const end = Math.min(safe, next - 1);
-      if (listening > 0) for await (const arrived of arrivalsAfter(told, end)) tell(arrived);
+      if (listening.size > 0) for await (const arrived of arrivalsAfter(told, end, wantedServers())) tell(arrived);
       told = Math.max(told, end);
+      for (const { passed } of listening) passed(told);
     }
+  }
+
+  /** null: all. */
+  function wantedServers(): ReadonlySet<string> | null {
+    // what is missing on a replica is noticed by its positions, which are all known only when all are read
+    if (client.cluster !== null) return null;
+    const all = new Set<string>();
+    for (const { servers } of listening) {
+      const own = servers();
+      if (own === null) return null;
+      for (const server of own) all.add(server);
+    }
+    return all.size > mostServers ? null : all;
   }
 
   function tell(arrived: Arrived): void {
@@ -154,13 +186,21 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
   }
 
   /** Entries in order; on a cluster, none is passed over that a replica does not have yet. */
-  async function* arrivalsAfter(position: number, upTo: number): AsyncGenerator<Arrived, void> {
+  async function* arrivalsAfter(
+    position: number,
+    upTo: number,
+    servers: ReadonlySet<string> | null = null,
+  ): AsyncGenerator<Arrived, void> {
+    if (client.cluster === null) {
+      yield* readArrivals(client, position, upTo, ended.signal, servers);
+      return;
+    }
     let at = position;
     let waitedMs = 0;
     for (;;) {
       let isMissing = false;
       for await (const arrived of readArrivals(client, at, upTo, ended.signal)) {
-        if (client.cluster !== null && waitedMs < longestLagMs) {
+        if (waitedMs < longestLagMs) {
           isMissing = await misses(at, arrived.firstPosition - 1);
           if (isMissing) break;
         }
@@ -168,7 +208,7 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
         at = arrived.firstPosition + arrived.columns.count - 1;
         waitedMs = 0;
       }
-      if (client.cluster === null || waitedMs >= longestLagMs) return;
+      if (waitedMs >= longestLagMs) return;
       if (!isMissing && !(await misses(at, upTo))) return;
       waitedMs += lagRetryMs;
       await new Promise<void>((resolve) => clock.after(lagRetryMs, resolve));
@@ -193,7 +233,7 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
     add(arrived) {
       for (const one of arrived.flatMap(inPieces)) {
         const bytes = rawBytesOf(one.columns);
-        const isWanted = listening > 0 && one.firstPosition > told && ownBytes + bytes <= mostKeptBytes;
+        const isWanted = listening.size > 0 && one.firstPosition > told && ownBytes + bytes <= mostKeptBytes;
         if (isWanted) {
           own.set(one.firstPosition, one);
           ownBytes += bytes;
@@ -211,14 +251,13 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
       const [oldest] = [...waiting.values()].sort((a, b) => a - b);
       return { inserts: waiting.size, oldestMs: oldest === undefined ? null : clock.monotonic() - oldest };
     },
-    onArrival(listener) {
-      listening++;
+    onArrival(listener, wanted = everything) {
       const cancel = listeners.add(listener);
-      let there = true;
+      const own = { ...wanted };
+      listening.add(own);
       return () => {
         cancel();
-        if (there) listening--;
-        there = false;
+        listening.delete(own);
       };
     },
     arrivalsAfter,

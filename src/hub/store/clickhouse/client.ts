@@ -32,6 +32,8 @@ export type Ask = {
   readonly signal?: AbortSignal;
   /** until the whole answer is there; of `blocks`, until it begins */
   readonly timeoutMs?: number;
+  /** of `blocks`, how long the next piece may take to come; left out: as long as it takes */
+  readonly stallMs?: number;
 };
 
 export type Clickhouse = {
@@ -161,7 +163,7 @@ function connect(place: Place, database: string): Connected {
     },
     async *blocks(sql, ask = {}) {
       try {
-        yield* readNative(await read(`${sql} FORMAT Native`, ask));
+        yield* readNative(await read(`${sql} FORMAT Native`, ask), ask.stallMs);
       } catch (error) {
         ask.signal?.throwIfAborted();
         throw clickhouseFault(error, address);

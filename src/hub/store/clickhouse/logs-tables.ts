@@ -11,6 +11,7 @@
  * works at every search.
  */
 import { levels, streams } from "#src/protocol/log.ts";
+import { expirySetting, expirySql } from "./expiry.ts";
 import { searchIndexes } from "./search/indexes.ts";
 
 /** What is an entry among the rows. */
@@ -57,6 +58,11 @@ export const logColumns = [
 ] as const;
 
 /** @param days how long the longest kept entries are kept, counted from their arrival */
+export function logsExpiry(days: number): string {
+  return expirySql([{ time: "toDateTime(arrived)", seconds: Math.ceil(days) * 86_400 }]);
+}
+
+/** `days`: see {@link logsExpiry}. */
 export function logsDdl(place: LogsPlace, days: number): readonly string[] {
   const stored = storedTable(place);
   const replicated = place.cluster !== null;
@@ -66,6 +72,7 @@ export function logsDdl(place: LogsPlace, days: number): readonly string[] {
   const window = replicated
     ? `replicated_deduplication_window = ${rememberedInserts}, replicated_deduplication_window_seconds = 86400`
     : `non_replicated_deduplication_window = ${rememberedInserts}`;
+  const expiry = logsExpiry(days);
   const table = `CREATE TABLE IF NOT EXISTS ${stored}${onCluster(place)} (
   server LowCardinality(String),
   source LowCardinality(String),
@@ -89,9 +96,8 @@ export function logsDdl(place: LogsPlace, days: number): readonly string[] {
   ${searchIndexes.join(",\n  ")}
 ) ENGINE = ${engine}
 PARTITION BY toYYYYMMDD(arrived)
-ORDER BY (server, source, at, position)
-TTL toDateTime(arrived) + INTERVAL ${Math.ceil(days)} DAY
-SETTINGS ${window}, ttl_only_drop_parts = 1`;
+ORDER BY (server, source, at, position)${expiry === "" ? "" : `\nTTL ${expiry}`}
+SETTINGS ${window}, ttl_only_drop_parts = 1, ${expirySetting}`;
   if (place.cluster === null) return [table];
   // the sharding key is for whoever inserts by hand; hubs say which shard
   const spread = `CREATE TABLE IF NOT EXISTS ${logsTable}${onCluster(place)} AS ${stored}

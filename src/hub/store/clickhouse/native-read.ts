@@ -29,9 +29,12 @@ const firstBytes = 64 * 1024;
 
 /**
  * Reads an answer to its end. Whoever stops early ends the query. Rejects with what ClickHouse says when the query fails
- * half-way: its text stands in the answer then, which is cut short.
+ * half-way: its text stands in the answer then, which is cut short; and when nothing comes for `stallMs`.
  */
-export async function* readNative(answer: ReadableStream<Uint8Array>): AsyncGenerator<NativeBlock, void> {
+export async function* readNative(
+  answer: ReadableStream<Uint8Array>,
+  stallMs?: number,
+): AsyncGenerator<NativeBlock, void> {
   const input = createInput();
   const parser = parse(input);
   const reader = answer.getReader();
@@ -47,13 +50,23 @@ export async function* readNative(answer: ReadableStream<Uint8Array>): AsyncGene
         yield step.value;
         continue;
       }
-      const { done, value } = await reader.read();
+      const { done, value } = await (stallMs === undefined ? reader.read() : within(stallMs, reader.read()));
       if (done) input.ended = true;
       else input.add(value);
     }
   } finally {
     if (!ended) await reader.cancel();
     reader.releaseLock();
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`nothing came for ${ms} ms`)), ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

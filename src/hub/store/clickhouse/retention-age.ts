@@ -1,7 +1,8 @@
 /** What is too old goes: whole days of arrival that nobody keeps, and of others what some keep for less long. */
 import type { Keeping } from "../log-port.ts";
 import { type Client, type Day, dayMs, deleteWhere, dropDay } from "./retention-days.ts";
-import { isEntry, logsTable, onCluster, storedTable } from "./logs-tables.ts";
+import { setExpiry } from "./expiry.ts";
+import { isEntry, logsExpiry, logsTable, onCluster, storedTable } from "./logs-tables.ts";
 import { and, isOneOf, number } from "./search/sql.ts";
 
 /** Servers named in one statement: a cluster hands it on in one message of less than a megabyte. */
@@ -34,16 +35,8 @@ export async function readAgeLimits(client: Client, since: Keeping["since"]): Pr
 
 /** Sets how long the table itself keeps what arrives, where it keeps it for another time. */
 export async function keepFor(client: Client, days: number): Promise<void> {
-  const [table] = await client.rows<{ engine: string }>(
-    `SELECT engine_full AS engine FROM system.tables WHERE database = currentDatabase() AND name = '${storedTable(client)}'`,
-  );
-  const now = /TTL toDateTime\(arrived\) \+ toIntervalDay\((\d+)\)/.exec(table?.engine ?? "")?.[1];
-  if (table === undefined || Number(now) === days) return;
-  // days that are over already are dropped by hand: nothing has to be written again
-  await client.run(
-    `ALTER TABLE ${storedTable(client)}${onCluster(client)} MODIFY TTL toDateTime(arrived) + INTERVAL ${days} DAY`,
-    { settings: { materialize_ttl_after_modify: 0 } },
-  );
+  const table = storedTable(client);
+  await setExpiry(client, table, `${table}${onCluster(client)}`, logsExpiry(days));
 }
 
 /** Drops the days that are over for everybody. @returns lines */

@@ -44,6 +44,15 @@ export function createSizes(
   };
 }
 
+/** What there is to check. */
+export async function countParts(client: Client): Promise<{ readonly parts: number; readonly bytes: number }> {
+  const days = await readDays(client);
+  return {
+    parts: days.reduce((sum, day) => sum + day.parts, 0),
+    bytes: days.reduce((sum, day) => sum + day.bytes, 0),
+  };
+}
+
 /** Of each part that the server has (on a cluster: the one that is asked), by its checksums. */
 export async function* checkParts(client: Client): AsyncGenerator<Checked, void, void> {
   const table = storedTable(client);

@@ -23,8 +23,9 @@ export function createRetention(client: Client, clock: Pick<Clock, "now" | "mono
     const { longestMs, groups } = await readAgeLimits(client, since);
     if (longestMs === -Infinity) return 0;
     const now = clock.now();
-    await keepFor(client, Math.max(1, Math.ceil((now - longestMs) / dayMs)));
+    // counted before the table forgets them by itself
     let lines = await dropOldDays(client, await readDays(client), longestMs);
+    await keepFor(client, Math.max(1, Math.ceil((now - longestMs) / dayMs)));
     for (const [fromMs, servers] of groups) {
       const days = Math.round((now - fromMs) / dayMs);
       if (fromMs === -Infinity || clock.monotonic() - (deletedAt.get(days) ?? -Infinity) < dayMs) continue;

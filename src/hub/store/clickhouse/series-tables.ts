@@ -16,6 +16,7 @@
 import type { SeriesRetention } from "#src/protocol/series.ts";
 import { longestGapS } from "../series/rollup.ts";
 import type { Clickhouse, Settings } from "./client.ts";
+import { expirySetting, expirySql, setExpiry } from "./expiry.ts";
 import { quoteList, quoteName, quoteText } from "./series-text.ts";
 
 export type SeriesPlace = {
@@ -117,14 +118,9 @@ function onCluster({ cluster }: SeriesPlace): string {
   return cluster === null ? "" : ` ON CLUSTER ${quoteName(cluster)}`;
 }
 
-/** The expiry as ClickHouse writes it back, so that the two can be compared. */
+/** As ClickHouse writes it back, so that the two can be compared. */
 function expiry({ time, kept }: Table, { retention }: SeriesPlace): string {
-  return kept(retention)
-    .map(({ seconds, where }) => {
-      const after = `${time} + toIntervalSecond(${Math.ceil(seconds)})`;
-      return where === undefined ? after : `${after} WHERE ${where}`;
-    })
-    .join(", ");
+  return expirySql(kept(retention).map((kind) => ({ time, ...kind })));
 }
 
 function engineOf(table: Table, place: SeriesPlace): string {
@@ -136,10 +132,11 @@ function engineOf(table: Table, place: SeriesPlace): string {
 
 function createTable(table: Table, place: SeriesPlace): string[] {
   const local = localName(table, place);
+  const forgets = expiry(table, place);
   const own =
     `CREATE TABLE IF NOT EXISTS ${local}${onCluster(place)} (${table.columns.join(", ")}) ` +
     `ENGINE = ${engineOf(table, place)} PARTITION BY ${table.partition} ORDER BY (${table.order}) ` +
-    `TTL ${expiry(table, place)} SETTINGS ${settingsOf(table, place).join(", ")}`;
+    `${forgets === "" ? "" : `TTL ${forgets} `}SETTINGS ${settingsOf(table, place).join(", ")}`;
   if (place.cluster === null) return [own];
   const over =
     `CREATE TABLE IF NOT EXISTS ${table.name}${onCluster(place)} AS ${local} ENGINE = ` +
@@ -149,7 +146,8 @@ function createTable(table: Table, place: SeriesPlace): string[] {
 
 /** Replicated tables know repeated batches by themselves. */
 function settingsOf({ settings }: Table, { cluster }: SeriesPlace): readonly string[] {
-  return cluster === null ? settings : settings.filter((setting) => !setting.startsWith("non_replicated"));
+  const own = cluster === null ? settings : settings.filter((setting) => !setting.startsWith("non_replicated"));
+  return [...own, expirySetting];
 }
 
 /**
@@ -168,21 +166,6 @@ function createNotes(place: SeriesPlace): string {
 /** Statements that make the tables; each does nothing when it was done before, so that hubs may start together. */
 export function createSeriesTables(place: SeriesPlace): readonly string[] {
   return [...tables.flatMap((table) => createTable(table, place)), createNotes(place)];
-}
-
-/** For each table, what its definition must say about its expiry, and the statement that makes it so. */
-export function seriesExpiries(
-  place: SeriesPlace,
-): readonly { readonly table: string; readonly expiry: string; readonly statement: string }[] {
-  return tables.map((table) => {
-    const local = localName(table, place);
-    const wanted = expiry(table, place);
-    return {
-      table: local,
-      expiry: `TTL ${wanted}`,
-      statement: `ALTER TABLE ${local}${onCluster(place)} MODIFY TTL ${wanted}`,
-    };
-  });
 }
 
 /** Statements that delete the rows of origins. Only what is marked goes at once; the rest when parts are merged. */
@@ -204,13 +187,9 @@ export function countOrigins(origins: readonly string[]): string {
 /** Makes tables that are not there, and the expiry of those that are there what it should be. Rejects with a Fault. */
 export async function makeSeriesTables(client: Pick<Clickhouse, "rows" | "run">, place: SeriesPlace): Promise<void> {
   for (const statement of createSeriesTables(place)) await client.run(statement);
-  const definitions = await client.rows<{ name: string; engine_full: string }>(
-    "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND startsWith(name, 'metric_')",
-  );
-  for (const { table, expiry, statement } of seriesExpiries(place)) {
-    const found = definitions.find(({ name }) => name === table)?.engine_full ?? "";
-    if (found.includes(`${expiry} SETTINGS`)) continue;
-    await client.run(statement);
+  for (const table of tables) {
+    const local = localName(table, place);
+    await setExpiry(client, local, `${local}${onCluster(place)}`, expiry(table, place));
   }
 }
 

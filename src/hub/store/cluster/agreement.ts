@@ -12,9 +12,23 @@ export async function agreeOn(postgres: Postgres, name: string, value: string): 
       .values({ name, value })
       .onConflict((on) => on.doNothing())
       .execute();
-    const agreed = db.selectFrom("hub_agreements").select("value").where("name", "=", name);
-    return (await agreed.executeTakeFirstOrThrow()).value;
+    return (await read(postgres, name)) ?? value;
   } catch (error) {
     throw faultOf(error);
   }
+}
+
+/** @returns what is agreed on; null: nothing yet */
+export async function agreedOn(postgres: Postgres, name: string): Promise<string | null> {
+  try {
+    await ensureClusterTables(postgres);
+    return await read(postgres, name);
+  } catch (error) {
+    throw faultOf(error);
+  }
+}
+
+async function read(postgres: Postgres, name: string): Promise<string | null> {
+  const agreed = postgres.queries<ClusterTables>().selectFrom("hub_agreements").select("value");
+  return (await agreed.where("name", "=", name).executeTakeFirst())?.value ?? null;
 }

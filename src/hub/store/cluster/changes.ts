@@ -12,19 +12,25 @@ export const changesChannel = "orion_changes";
  * Notes what this transaction changes, for other hubs; nothing for no changes. It comes last in a transaction, because
  * this hub's other ones wait here until this one has ended: so the order of `n` is that of the commits.
  * @param notify whether the database has NOTIFY (`Postgres.canNotify`)
+ * @param above the last `n` of this hub that others may have seen. A database that was lost with its last commits counts
+ * on from before these, and what got the same number twice, others would take for what they have seen
+ * @returns the `n` of this transaction; null: there are no changes
  */
 export async function appendChanges<Tables>(
   transaction: Kysely<Tables>,
   hubId: string,
   changes: readonly Change[],
   notify: boolean,
-): Promise<void> {
-  if (changes.length === 0) return;
+  above = 0,
+): Promise<number | null> {
+  if (changes.length === 0) return null;
   const within = transaction as unknown as Kysely<ClusterTables>;
   const { n, at } = await within
     .insertInto("change_heads")
-    .values({ hub: hubId, n: 1, at: databaseNow })
-    .onConflict((on) => on.column("hub").doUpdateSet({ n: sql<number>`change_heads.n + 1`, at: databaseNow }))
+    .values({ hub: hubId, n: above + 1, at: databaseNow })
+    .onConflict((on) =>
+      on.column("hub").doUpdateSet({ n: sql<number>`greatest(change_heads.n + 1, excluded.n)`, at: databaseNow }),
+    )
     .returning(["n", "at"])
     .executeTakeFirstOrThrow();
   await within
@@ -32,6 +38,7 @@ export async function appendChanges<Tables>(
     .values({ hub: hubId, n, at, body: textOf(changes) })
     .execute();
   if (notify) await sql`SELECT pg_notify(${changesChannel}, ${hubId})`.execute(within);
+  return n;
 }
 
 /** Tells other hubs of what is changed already, in a transaction of its own. Rejects with a Fault. */

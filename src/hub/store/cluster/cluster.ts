@@ -15,7 +15,7 @@ import { createSignals } from "./signals.ts";
 import { type ClusterTables, ensureClusterTables } from "./tables.ts";
 
 export { createSoleHub } from "./sole.ts";
-export { agreeOn } from "./agreement.ts";
+export { agreeOn, agreedOn } from "./agreement.ts";
 export { announceChanges, appendChanges } from "./changes.ts";
 
 const hubsChannel = "orion_hubs";

@@ -12,7 +12,7 @@ import type { ErrorLog, Head } from "./shared-log.ts";
 import { unpackEntry } from "./shared-operations.ts";
 import { loadSnapshot, removeDatabase } from "./shared-snapshot.ts";
 
-const copyName = "errors-copy.db";
+export const copyName = "errors-copy.db";
 const loadingName = "errors-loading.db";
 /** A snapshot may be replaced while it is loaded. */
 const maxLoads = 5;

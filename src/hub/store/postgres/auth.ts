@@ -5,6 +5,7 @@
 import type { Kysely } from "kysely";
 
 import type { Fault } from "#src/protocol/fault.ts";
+import { agreeOn } from "../cluster/agreement.ts";
 import { type Postgres, faultOf } from "./connection.ts";
 import { createLock } from "./lock.ts";
 
@@ -21,6 +22,8 @@ export type PostgresAuth = {
     readonly migrate: (work: (db: Kysely<unknown>) => Promise<void>) => Promise<void>;
     /** Runs `work` while no hub runs another; 10 s are the most that it may take. */
     readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>;
+    /** Notes what all hubs are to have alike by this name, unless it is noted already. @returns what is noted */
+    readonly agree: (name: string, value: string) => Promise<string>;
   };
 };
 
@@ -55,6 +58,7 @@ export function openPostgresAuth(postgres: Postgres): PostgresAuth {
         if ("error" in worked) throw worked.error;
         return worked.value;
       },
+      agree: (name, value) => agreeOn(postgres, name, value),
     },
   };
 }

@@ -6,6 +6,7 @@
  *   | committed              | resolve                            | the next writes                                   |
  *   | collided with another  | wait                               | again, at once                                    |
  *   | refused                | reject when alone, else wait       | each for itself                                   |
+ *   | kept waiting by others | reject as `unavailable`            | the next writes                                   |
  *   | lost before its commit | wait; `unavailable` when it's time | again, as soon as the database is there           |
  *   | in doubt               | wait; `unavailable` when it's time | ask; committed: they resolve, otherwise again     |
  *   | … and they rejected    | -                                  | ask before anything else; committed: `surprised`  |
@@ -147,15 +148,20 @@ export function createPostgresCommits(world: PostgresCommitsWorld): PostgresComm
   async function settle(group: readonly Job[]): Promise<void> {
     const problem = await attempt(group);
     if (problem === null) {
-      staged.commit();
       for (const job of group) job.done(job.value as never);
-    } else if (group.length > 1 && !isPassing(problem.error)) {
-      // one bad write must not take its neighbours with it
-      for (const job of group) await settle([job]);
-    } else {
-      const fault = stateFault(problem.error);
-      for (const job of group) job.failed(fault);
+      try {
+        staged.commit();
+      } catch (error) {
+        warn(`who follows what was written failed: ${reasonOf(error)}`);
+      }
+      return;
     }
+    const fault = stateFault(problem.error);
+    // a statement that waited in vain for a lock was nobody's fault, and each for itself would wait as long again
+    const together = fault.code === "unavailable" && !isCollision(problem.error);
+    if (group.length === 1 || together) for (const job of group) job.failed(fault);
+    // one bad write must not take its neighbours with it
+    else for (const job of group) await settle([job]);
   }
 
   /** Does all of these, as often as it takes and for as long as they wait. @returns why it could not; null: it is done */
@@ -177,7 +183,8 @@ export function createPostgresCommits(world: PostgresCommitsWorld): PostgresComm
         staged.rollback();
         if (error instanceof InDoubt) inDoubt = isOurs = true;
         else if (isCollision(error) && ++collisions < mostCollisions) await sleep(Math.random() * 10 * collisions);
-        else if (isPassing(error) && clock.monotonic() < untilMs) await sleep(retryMs);
+        // getting no connection may have taken all of the time
+        else if (isPassing(error) && clock.monotonic() + retryMs < untilMs) await sleep(retryMs);
         else return { error };
       }
     }

@@ -152,6 +152,11 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
   }
 }
 
+/** Where a database is, without who and with which password. Throws a Fault `invalid`. */
+export function addressOf(url: string): string {
+  return readUrl(url).address;
+}
+
 /** @throws {Fault} `invalid`, without any part of the URL: it holds a password */
 function readUrl(url: string): { readonly address: string; readonly max: number | undefined } {
   const read = URL.parse(url);

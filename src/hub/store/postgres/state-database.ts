@@ -30,7 +30,8 @@ export function createPostgresStateDatabase(
         return (await answer(db, call)).rows as readonly Row[];
       } catch (error) {
         const again = isAway(error) || isCollision(error);
-        if (!again || clock.monotonic() >= untilMs) throw stateFault(error);
+        // getting no connection has taken most of the time
+        if (!again || clock.monotonic() + retryMs >= untilMs) throw stateFault(error);
         await new Promise<void>((resolve) => clock.after(retryMs, resolve));
       }
     }

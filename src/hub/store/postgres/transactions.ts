@@ -9,7 +9,7 @@ import { Fault } from "#src/protocol/fault.ts";
 import { appendChanges } from "../cluster/changes.ts";
 import type { Change } from "../cluster/port.ts";
 import type { Counted, Writing } from "../state-database.ts";
-import type { Answer, Call, Work } from "../statement.ts";
+import { type Answer, type Call, type Work, asGiven } from "../statement.ts";
 import { isAway } from "./faults.ts";
 import type { PostgresStateTables } from "./migrations.ts";
 import { withoutNul } from "./state-faults.ts";
@@ -36,7 +36,7 @@ export type Task = {
 };
 
 export type Transactions = {
-  /** Makes the row; nothing can be told without it. */
+  /** Makes the row by which it is told apart. */
   readonly open: () => Promise<void>;
   /**
    * Does all of them in one transaction, none of them when it rejects. Rejects with InDoubt when that is not known; then
@@ -62,14 +62,15 @@ export function createTransactions({ db, clock, hubId, canNotify, canBeLight }: 
   const writer = crypto.randomUUID();
   // those that are known to have been committed
   let committed = 0;
+  /** the newest changes that others may have seen */
+  let told = { hub: "", n: 0 };
 
-  /** Makes the row; one that somebody has deleted begins where it was. */
-  async function register(): Promise<void> {
-    const row = { id: writer, n: committed, at_ms: clock.now() };
-    await db
+  /** Puts `n` into this writer's row, which others may have deleted as one that is of no use any more. */
+  async function put(within: Kysely<PostgresStateTables>, n: number): Promise<void> {
+    await within
       .insertInto("state_writers")
-      .values(row)
-      .onConflict((on) => on.doNothing())
+      .values({ id: writer, n, at_ms: clock.now() })
+      .onConflict((on) => on.column("id").doUpdateSet(asGiven("n", "at_ms")))
       .execute();
   }
 
@@ -77,7 +78,7 @@ export function createTransactions({ db, clock, hubId, canNotify, canBeLight }: 
     async open() {
       const beforeMs = clock.now() - forgetWritersAfterMs;
       await db.deleteFrom("state_writers").where("at_ms", "<", beforeMs).execute();
-      await register();
+      await put(db, committed);
     },
     async run(tasks, light) {
       let committing = false;
@@ -92,11 +93,16 @@ export function createTransactions({ db, clock, hubId, canNotify, canBeLight }: 
           };
           for (const task of tasks) task.value = await finish(transaction, task.work(writing));
           await counting?.close();
-          if (!light) {
-            const row = { n: committed + 1, at_ms: clock.now() };
-            await transaction.updateTable("state_writers").set(row).where("id", "=", writer).execute();
-          }
-          await appendChanges(transaction as unknown as Kysely<unknown>, hubId(), changes, canNotify);
+          if (!light) await put(transaction, committed + 1);
+          const hub = hubId();
+          const n = await appendChanges<PostgresStateTables>(
+            transaction,
+            hub,
+            changes,
+            canNotify,
+            told.hub === hub ? told.n : 0,
+          );
+          if (n !== null) told = { hub, n };
           committing = true;
         });
       } catch (error) {
@@ -110,7 +116,7 @@ export function createTransactions({ db, clock, hubId, canNotify, canBeLight }: 
         const mine = sql<{ n: number }>`SELECT n FROM state_writers WHERE id = ${writer} FOR UPDATE`;
         return (await mine.execute(transaction)).rows[0]?.n;
       });
-      if (n === undefined) await register();
+      // no row: a transaction that was committed would have made it
       const was = n === committed + 1;
       if (was) committed++;
       return was;

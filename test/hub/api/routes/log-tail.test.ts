@@ -51,7 +51,7 @@ function open(now?: () => number) {
     },
     tail(from = 0, selection = everything, maySee: (serverId: string) => boolean = () => true) {
       const { filter, done } = filters.use(selection);
-      return createLogTail({ source, filterNow: () => filter, maySee, done }, from);
+      return createLogTail({ source, filterNow: () => filter, servers: () => selection.servers, maySee, done }, from);
     },
   };
 }

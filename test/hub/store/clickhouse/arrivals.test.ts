@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { delivery } from "#test/hub/kit/delivery.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
@@ -6,6 +6,9 @@ import { havePostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { deliver, lines, numbers } from "./lines.ts";
 import { type Faults, openRig, storedOf } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!haveClickhouse || !havePostgres)("followers (need ClickHouse and PostgreSQL)", () => {
   test("wait for an insert that is on its way, and then hear everything in order", async () => {

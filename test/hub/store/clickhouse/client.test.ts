@@ -1,10 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import { haveClickhouse, sharedClickhouse, startClickhouse } from "#test/kit/clickhouse.ts";
 import { failureOf } from "#test/kit/failure.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const log = { info: () => undefined };
 const world = { clock: systemClock, log, cluster: null, startMs: 0 };

@@ -16,7 +16,7 @@ describe("tables of logs", () => {
     expect(stored).toContain(
       "ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/orion/logs_local', '{replica}')\nPARTITION BY toYYYYMMDD(arrived)",
     );
-    expect(stored).toContain("TTL toDateTime(arrived) + INTERVAL 31 DAY");
+    expect(stored).toContain("TTL toDateTime(arrived) + toIntervalDay(31)\nSETTINGS");
     expect(stored).toContain("replicated_deduplication_window = 50000");
     expect(all).toBe(
       "CREATE TABLE IF NOT EXISTS logs ON CLUSTER `main` AS logs_local\nENGINE = Distributed('main', 'orion', 'logs_local', cityHash64(server))",

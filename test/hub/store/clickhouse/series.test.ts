@@ -254,18 +254,32 @@ describe.skipIf(!haveClickhouse)("what is kept in ClickHouse (needs the package 
           "WHERE database = currentDatabase()",
       );
     const before = await definitions();
-    expect(before).toContain(
-      `TTL at + toIntervalSecond(${90 * day}) WHERE tier = 300, at + toIntervalSecond(${400 * day}) WHERE tier = 3600`,
-    );
+    expect(before).toContain(`TTL at + toIntervalDay(90) WHERE tier = 300, at + toIntervalDay(400) WHERE tier = 3600`);
     await rig.openOther();
     expect(await definitions()).toBe(before);
     await rig.openOther({ retention: { raw: 3 * day, minutes: 30 * day, hours: 99 * day } });
     const after = await definitions();
-    expect(after).toContain(`TTL at + toIntervalSecond(${3 * day}) `);
-    expect(after).toContain(`TTL hour + toIntervalSecond(${5 * day}) `);
-    expect(after).toContain(
-      `TTL at + toIntervalSecond(${30 * day}) WHERE tier = 300, at + toIntervalSecond(${99 * day}) WHERE tier = 3600`,
-    );
+    expect(after).toContain(`TTL at + toIntervalDay(3) `);
+    expect(after).toContain(`TTL hour + toIntervalDay(5) `);
+    expect(after).toContain(`TTL at + toIntervalDay(30) WHERE tier = 300, at + toIntervalDay(99) WHERE tier = 3600`);
+  });
+
+  test("is kept for as long as a hundred years", async () => {
+    // Before, a moment beyond 2106 came out as one in the past, and what was inserted was gone at once
+    const long = 36_500 * day;
+    await using rig = await openSeriesRig(await sharedClickhouse());
+    await rig.openOther({ retention: { raw: long, minutes: long, hours: long } });
+    const now = rig.clock.now();
+    rig.store.append("web", now, [subject("a")], [1, 1]);
+    await rig.gather();
+    await rig.store.flush();
+    await rig.ask("OPTIMIZE TABLE metric_samples FINAL");
+    expect(await rig.ask("SELECT count() FROM metric_samples")).toBe("2");
+    expect(
+      await rig.ask(
+        "SELECT count() FROM system.tables WHERE database = currentDatabase() AND engine_full LIKE '% TTL %'",
+      ),
+    ).toBe("0");
   });
 });
 

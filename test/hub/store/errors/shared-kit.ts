@@ -85,12 +85,12 @@ export type Hub = {
   /** Its turn was ended by another one. */
   overs: number;
   /** Everything that its copy holds. */
-  dump(): Readonly<Record<string, readonly unknown[]>>;
-  mark(): number;
+  dump(): Readonly<Record<string, readonly string[]>>;
+  mark(): Mark;
 };
 
 /** Everything that lies in a file of error groups. */
-export function dump(file: string): Readonly<Record<string, readonly unknown[]>> {
+export function dump(file: string): Readonly<Record<string, readonly string[]>> {
   const database = new Database(file, { readonly: true });
   try {
     const tables = database
@@ -101,7 +101,7 @@ export function dump(file: string): Readonly<Record<string, readonly unknown[]>>
     return Object.fromEntries(
       tables.map(({ name }) => {
         const rows = database.query<Record<string, unknown>, []>(`SELECT * FROM "${name}"`).all();
-        const texts = rows.map((row) => JSON.stringify(row, (_, value: unknown) => value)).sort();
+        const texts = rows.map((row) => JSON.stringify(row)).sort();
         return [name, texts];
       }),
     );
@@ -144,7 +144,10 @@ export async function openHubs() {
         await shared.begin({ asked, onOver: () => void hub.overs++ });
       },
       dump: () => dump(`${folder}/errors-copy.db`),
-      mark: () => (hub.dump()["copy_mark"] ?? []).map((row) => (JSON.parse(String(row)) as Mark).position)[0] ?? 0,
+      mark() {
+        const [row] = hub.dump()["copy_mark"] ?? [];
+        return row === undefined ? { position: 0, term: "" } : (JSON.parse(row) as Mark);
+      },
     };
     return hub;
   }
@@ -173,8 +176,13 @@ export async function openHubs() {
     /** Copies of all have what Postgres has. */
     async together(...hubs: readonly Hub[]) {
       await until(async () => {
-        const [head] = await database.query("SELECT position FROM error_head");
-        return hubs.every((hub) => hub.mark() === Number(head?.["position"]));
+        const [end] = await database.query(
+          "SELECT position, coalesce((SELECT term FROM error_log AS row WHERE row.position = head.position), snapshot_term) AS term FROM error_head AS head",
+        );
+        return hubs.every((hub) => {
+          const { position, term } = hub.mark();
+          return position === Number(end?.["position"]) && term === end?.["term"];
+        });
       }, "all copies being at the end of the log");
       return hubs.map((hub) => hub.dump());
     },
@@ -188,4 +196,4 @@ export async function openHubs() {
   };
 }
 
-type Mark = { readonly position: number };
+type Mark = { readonly position: number; readonly term: string };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { LogTarget } from "#src/hub/store/migrate/logs.ts";
 import { openBlockStore } from "#src/hub/store/search/store.ts";
@@ -10,6 +10,9 @@ import { delivery } from "#test/hub/kit/delivery.ts";
 import { numbered } from "../blocks/numbered.ts";
 import { odd } from "./odd.ts";
 import { runToClickhouse } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const open = async (path: string) =>
   await openBlockStore(path, systemClock, (error) => {

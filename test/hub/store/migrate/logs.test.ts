@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { openEmbeddedLogTarget } from "#src/hub/store/migrate/embedded-logs.ts";
@@ -12,6 +12,9 @@ import { delivery } from "#test/hub/kit/delivery.ts";
 import { numbered } from "../blocks/numbered.ts";
 import { odd } from "./odd.ts";
 import { everything, openTestJournal, run } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const open = async (path: string) =>
   await openBlockStore(path, systemClock, (error) => {

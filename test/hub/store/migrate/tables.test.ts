@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { openSqliteSide } from "#src/hub/store/migrate/sqlite-side.ts";
@@ -10,6 +10,9 @@ import { systemClock } from "#src/lib/clock.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const people: Table = { name: "people", key: "id" };
 const happened: Table = { name: "happened", key: "position" };

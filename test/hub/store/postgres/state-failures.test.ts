@@ -1,5 +1,5 @@
 /** What failures of a real Postgres, and of the way to it, do to the state. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { Fault } from "#src/protocol/fault.ts";
 import { project, server } from "#test/hub/store/open.ts";
@@ -8,6 +8,9 @@ import { until } from "#test/kit/wait.ts";
 import { startCutting } from "./cuts.ts";
 import { openHub } from "./hubs.ts";
 import { codeOf, started, token } from "./things.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!havePostgres)("the state of a database that fails (needs PostgreSQL)", () => {
   test("has what was acknowledged once, and nothing twice, when the server restarts in the middle of writes", async () => {

@@ -1,6 +1,6 @@
 /** The state of several hubs on one real Postgres. */
 import { SQL } from "bun";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openCluster } from "#src/hub/store/cluster/cluster.ts";
 import type { Change } from "#src/hub/store/cluster/port.ts";
@@ -14,6 +14,9 @@ import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { openHub } from "./hubs.ts";
 import { codeOf, started, token } from "./things.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => {
   test("make its tables once, however many start at the same time", async () => {

@@ -107,6 +107,16 @@ export function createRowSieve(selection: LogSelection, byServer = false): (rows
   };
 }
 
+/** The same by time, equal times in the order of arrival, and each as an entry of its own server. */
+export function inOrder({ columns, lines }: Selected, { entry }: Rows): Selected {
+  const { times, positions } = columns;
+  const sorted = lines.toSorted(
+    (a, b) => (times[a] ?? 0) - (times[b] ?? 0) || (positions[a] ?? 0) - (positions[b] ?? 0),
+  );
+  // the columns are read lazily: they stay behind their getters
+  return { columns: Object.create(columns, { entry: { value: entry } }) as Columns, lines: sorted };
+}
+
 /** The same columns as those of one server's. */
 function columnsOf(lines: Columned, serverId: string): Columns {
   const piece: Piece = {

@@ -2,8 +2,16 @@
 import type { Order } from "../../log-port.ts";
 import type { Spread } from "./spread.ts";
 
-/** By how much the next one is longer when one held too little. */
-const growth = 16;
+/**
+ * By how much the next one is longer when one was answered in so many milliseconds: what is stopped for want of time has
+ * been for nothing, and who searches wants to see how far it is.
+ */
+const growths = [
+  { withinMs: 100, growth: 16 },
+  { withinMs: 400, growth: 4 },
+  { withinMs: 1500, growth: 1 },
+  { withinMs: Infinity, growth: 0.5 },
+] as const;
 /** By how much shorter one is tried when one took too long. */
 const shrinkage = 16;
 const dayMs = 86_400_000;
@@ -16,8 +24,8 @@ export type Stretch = { readonly fromMs: number; readonly toMs: number };
 export type Stretches = {
   /** What comes after all that is known; null: nothing. */
   next(): Stretch | null;
-  /** All of the last stretch is known. */
-  finish(): void;
+  /** All of the last stretch is known; it took so many milliseconds. */
+  finish(tookMs: number): void;
   /** The last stretch was cut at a time: as much as could be taken at once came before it, or with it. */
   cut(ms: number): void;
   /** The last stretch was too long. @returns whether it can be shorter */
@@ -61,11 +69,11 @@ export function createStretches(order: Order, limits: Stretch, spread: Spread, r
 
   return {
     next: () => (last = fromMs >= toMs ? null : newest ? newestFirst() : oldestFirst()),
-    finish() {
+    finish(tookMs) {
       if (last === null) return;
       if (newest) reached = toMs = last.fromMs;
       else reached = fromMs = last.toMs;
-      width *= growth;
+      width = Math.max(1, Math.ceil(width * (growths.find(({ withinMs }) => tookMs <= withinMs)?.growth ?? 1)));
     },
     cut(ms) {
       if (last === null) return;

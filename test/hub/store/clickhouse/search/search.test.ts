@@ -51,7 +51,8 @@ describe.skipIf(!haveClickhouse)("searching in ClickHouse by threads (needs Clic
     table = await openTable(clickhouse);
     const entries = Array.from({ length: 2000 }, (_, i): LogEntry => {
       const at = new Date(begin + i).toISOString();
-      const message = i === 1234 ? `größe ${"a".repeat(20_000)}` : `request ${i * 7919} of 10.${i % 256}.30.40 took ${i} ms`;
+      const message =
+        i === 1234 ? `größe ${"a".repeat(20_000)}` : `request ${i * 7919} of 10.${i % 256}.30.40 took ${i} ms`;
       return { seq: i + 1, at, source: "api", stream: "stdout", level: "info", message };
     });
     await table.insert(
@@ -109,6 +110,21 @@ describe.skipIf(!haveClickhouse)("searching in ClickHouse by threads (needs Clic
       cursor = end?.kind === "end" ? end.cursor : null;
     } while (cursor !== null);
     expect(found).toEqual(Array.from({ length: 2000 }, (_, i) => 2000 - i).filter((seq) => seq !== 1235));
+    await store.close();
+  }, 30_000);
+
+  test("counts what it can within a limit of time, and says that it is a part", async () => {
+    const store = open();
+    const counted = await store.histogram(ask(""), 1000, 0.01);
+    expect(counted.partial).toBe(true);
+    expect(counted.total).toBeLessThanOrEqual(2000);
+    const sifted = await store.histogram(ask("/took (?=\\d)/"), 1000, 1);
+    expect(sifted.partial || sifted.total === 1999).toBe(true);
+    expect((await store.top(ask(""), "message", 10, 0.01)).partial).toBe(true);
+    expect(await store.top(ask("größe"), "source", 10, 60_000)).toEqual({
+      values: [{ value: "api", count: 1 }],
+      partial: false,
+    });
     await store.close();
   }, 30_000);
 

@@ -21,10 +21,11 @@ export type Table = AsyncDisposable & {
   empty(): Promise<void>;
 };
 
-export async function openTable(clickhouse?: Server): Promise<Table> {
+/** `days`: how long the table keeps what arrives. */
+export async function openTable(clickhouse?: Server, days = 9_000): Promise<Table> {
   const url = await (clickhouse ?? (await sharedClickhouse())).freshDatabase();
   const client = await openClickhouse(url, { clock: systemClock, log: { info() {} }, cluster: null });
-  for (const sql of logsDdl({ database: client.database, cluster: null }, 20_000)) await client.run(sql);
+  for (const sql of logsDdl({ database: client.database, cluster: null }, days)) await client.run(sql);
   const own = { reading: createReading(client), ...systemClock };
   const table = storedTable(client);
   async function insert(serverId: string, firstPosition: number, columns: LogColumns, arrivedMs = Date.now()) {

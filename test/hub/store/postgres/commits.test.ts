@@ -1,0 +1,182 @@
+/** Group commit on Postgres where something goes wrong that happens seldom. */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import { openCluster } from "#src/hub/store/cluster/cluster.ts";
+import type { Change } from "#src/hub/store/cluster/port.ts";
+import { createPostgresCommits } from "#src/hub/store/postgres/commits.ts";
+import { openPostgres } from "#src/hub/store/postgres/connection.ts";
+import { systemClock } from "#src/lib/clock.ts";
+import { project, server } from "#test/hub/store/open.ts";
+import { createTestClock } from "#test/kit/clock.ts";
+import { freshDatabase, havePostgres, sharedPostgres, startPostgres } from "#test/kit/postgres.ts";
+import { until } from "#test/kit/wait.ts";
+import { startCutting } from "./cuts.ts";
+import { openHub } from "./hubs.ts";
+import { codeOf, token } from "./things.ts";
+
+// a loaded machine takes its time
+setDefaultTimeout(60_000);
+
+const log = { info: () => undefined, warn: () => undefined };
+
+describe("what writes together", () => {
+  // Before, each was tried again for itself, and waited for the lock as long as the group had
+  test("is refused together when somebody else keeps it waiting", async () => {
+    let runs = 0;
+    const commits = createPostgresCommits({
+      transactions: {
+        open: async () => undefined,
+        run: async () => {
+          runs++;
+          throw Object.assign(new Error("canceling statement due to statement timeout"), { errno: "57014" });
+        },
+        wasCommitted: async () => false,
+        close: async () => undefined,
+      },
+      clock: systemClock,
+      staged: { commit: () => undefined, rollback: () => undefined },
+      patienceMs: 1000,
+      surprised: () => undefined,
+      warn: () => undefined,
+    });
+    const writes = Array.from({ length: 10 }, () =>
+      commits.write(function* () {
+        // nothing
+      }),
+    );
+    expect(new Set(await Promise.all(writes.map(codeOf)))).toEqual(new Set(["unavailable"]));
+    expect(runs).toBe(1);
+    await commits.close();
+  });
+
+  // Before, it was tried once more in the last moment, and everybody waited twice as long as they should
+  test("is not tried again when getting no connection has taken all of its time", async () => {
+    const clock = createTestClock();
+    let runs = 0;
+    const commits = createPostgresCommits({
+      transactions: {
+        open: async () => undefined,
+        run: async () => {
+          runs++;
+          clock.advance(4950);
+          throw Object.assign(new Error("Failed to connect"), { code: "ERR_POSTGRES_CONNECTION_REFUSED" });
+        },
+        wasCommitted: async () => false,
+        close: async () => undefined,
+      },
+      clock,
+      staged: { commit: () => undefined, rollback: () => undefined },
+      patienceMs: 5000,
+      surprised: () => undefined,
+      warn: () => undefined,
+    });
+    let code: unknown;
+    const writing = codeOf(
+      commits.write(function* () {
+        // nothing
+      }),
+    ).then((refused) => (code = refused));
+    await until(() => {
+      clock.advance(10);
+      return code !== undefined;
+    }, "the answer");
+    await writing;
+    expect([code, runs]).toEqual(["unavailable", 1]);
+  });
+
+  // Before, whoever had written was never answered, and all that was written later waited for it
+  test("is answered though a listener fails", async () => {
+    const warnings: string[] = [];
+    const commits = createPostgresCommits({
+      transactions: {
+        open: async () => undefined,
+        run: async (tasks) => {
+          for (const task of tasks) task.value = "done";
+        },
+        wasCommitted: async () => false,
+        close: async () => undefined,
+      },
+      clock: systemClock,
+      staged: {
+        commit() {
+          throw new Error("a defect");
+        },
+        rollback: () => undefined,
+      },
+      patienceMs: 1000,
+      surprised: () => undefined,
+      warn: (message) => void warnings.push(message),
+    });
+    const write = () =>
+      commits.write<string>(function* () {
+        return "";
+      });
+    expect([await write(), await write()]).toEqual(["done", "done"]);
+    expect(warnings).toEqual(Array.from({ length: 2 }, () => "who follows what was written failed: a defect"));
+    await commits.close();
+  });
+});
+
+describe.skipIf(!havePostgres)("a commit on a real server (needs PostgreSQL)", () => {
+  // Before, the row was only updated: what was in doubt then counted as not done, and was done twice
+  test("is known to be done though others have cleared this hub's count away as an old one", async () => {
+    await using database = await freshDatabase();
+    using cutting = startCutting((await sharedPostgres()).port);
+    await using hub = await openHub(cutting.through(database.url));
+    const { state } = hub;
+    await state.putProject(project("p1"));
+    await state.putToken(token("t", null));
+    await database.query("DELETE FROM state_writers");
+    let cut = false;
+    cutting.cut = (said) => {
+      const where = !cut && /commit/i.test(said) ? "after" : "no";
+      if (where === "after") cut = true;
+      return where;
+    };
+    expect(await state.spendToken("t")).toBe(1);
+    expect(cut).toBe(true);
+    expect((await state.tokens())[0]?.uses).toBe(1);
+  });
+
+  // Before, the numbers of what was lost were given again, and the others took it for what they had seen
+  test("is told to the others though the server has lost the ones before it with its power", async () => {
+    await using postgres = await startPostgres();
+    // heartbeats need not be on the disk: here none of them gets there by itself
+    await postgres.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
+    await postgres.query("SELECT pg_reload_conf()");
+    await using database = await postgres.freshDatabase();
+    await using one = await joined(database.url);
+    await using two = await joined(database.url);
+    const told: (Change | null)[] = [];
+    two.cluster.onChanges((changes) => void told.push(...(changes ?? [null])));
+    const hears = (id: string) => until(() => told.some((change) => change === null || change.id === id), id);
+    await one.state.putProject(project("p1"));
+    await one.state.putServer(server("a"));
+    await hears("a");
+    for (let n = 1; n <= 3; n++) {
+      await one.state.putBeats([{ id: "a", version: "1", lastSeenMs: n, heartbeat: "{}", tokenUsedAtMs: n }]);
+    }
+    await until(() => told.filter((change) => change?.kind === "beat").length === 3, "the heartbeats");
+    told.length = 0;
+    await postgres.kill();
+    await postgres.start();
+    await one.state.putToken(token("t", null));
+    await hears("t");
+  });
+});
+
+/** A hub with its place among others. */
+async function joined(url: string) {
+  const postgres = await openPostgres(url, { clock: systemClock, log });
+  const cluster = await openCluster({ postgres, clock: systemClock, log });
+  const hub = await openHub(url, { cluster });
+  return {
+    cluster,
+    state: hub.state,
+    async [Symbol.asyncDispose]() {
+      await hub[Symbol.asyncDispose]();
+      await cluster.close();
+      await postgres.close();
+    },
+  };
+}
