@@ -316,7 +316,9 @@ export async function operateHub(settings: HubSettings, world: HubWorld): Promis
   const control = await connectControl(settings.dataDir);
   if (control !== undefined) return { operator: control, close: async () => undefined };
   const notRunning = () => {
-    throw new Fault("unavailable", "the hub does not run", { hint: "It prints the setup link when it starts" });
+    throw new Fault("unavailable", "the hub does not run here", {
+      hint: "It prints the setup link when it starts; of several hubs, each has the same",
+    });
   };
   const rooms = await openRooms(settings, world);
   const stored = storedErrorGroups(settings, rooms, world);

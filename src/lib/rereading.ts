@@ -70,7 +70,9 @@ export function createRereading<Row>({ read, known, take, clock }: RereadingWorl
         try {
           take(key, rows.get(key));
         } catch (error) {
-          failure ??= new NotTaken(`${key}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+          failure ??= new NotTaken(`${key}: ${error instanceof Error ? error.message : String(error)}`, {
+            cause: error,
+          });
         }
       }
     }

@@ -2,27 +2,70 @@
 import { type MigrationPlan, type MigrationReport, migrateBack, migrateHub } from "#src/hub/migrate.ts";
 import { readHubSettings } from "#src/hub/settings.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
-import { type TestHub, allEntries, metricsDays } from "#test/hub/kit/hub.ts";
+import type { Rest } from "./filled-rest.ts";
+import { allEntries, metricsDays } from "./kit/hub.ts";
+import type { Client } from "./kit/people.ts";
 
 export const quiet = { info: () => undefined, warn: () => undefined };
 
 /** Entries of tests are of a fixed day. */
 export const settings = { retention: { logs: { days: 3650, bytes: 1024 ** 3 }, metrics: metricsDays } };
 
-/** Of the metrics that are compared. */
-const span = { from: timestamp(Date.now() - 3 * 3_600_000), to: timestamp(Date.now()), step: "60" };
+const dayMs = 86_400_000;
+const now = Date.now();
+const stretch = (fromMs: number, step: number) =>
+  new URLSearchParams({ from: timestamp(now - fromMs), to: timestamp(now), step: String(step) }).toString();
+/** Samples as they came, five minutes, hours. */
+const stretches = [stretch(3 * 3_600_000, 60), stretch(2 * dayMs, 600), stretch(6 * dayMs, 7200)];
+const searches = ["", "q=line+1", "q=level:error", "q=ValueError+OR+sold", "source=api&level=error", "q=message:/line.?9$/"];
+
+/** What differs between two looks at the same hub: when something was last seen, and what follows from the time of day. */
+const passing = new Set(["lastUsedAt", "lastSeenAt", "agentStatus", "watch", "lastSeen", "status"]);
 
 /** What people see of a hub that has just been started. */
-export async function answersOf(hub: TestHub) {
+export async function answersOf(hub: Pick<Client, "json">, { source, server }: Pick<Rest, "source" | "server">) {
   const { servers } = await hub.json<{ servers: { id: string }[] }>("/api/servers");
-  const query = new URLSearchParams(span).toString();
+  const { projects } = await hub.json<{ projects: { id: string }[] }>("/api/projects");
+  const { groups } = await hub.json<{ groups: { fingerprint: string }[] }>("/api/errors?limit=200");
+  const all = async (paths: readonly string[]): Promise<unknown[]> =>
+    lasting(await Promise.all(paths.map((path) => hub.json(path)))) as unknown[];
+  const ids = servers.map(({ id }) => `/api/servers/${id}`);
+  const ofSource = `/api/projects/${source.project}/sources/${source.id}`;
   return {
-    servers,
+    servers: lasting(servers),
+    ofServers: await all(ids.flatMap((path) => [path, `${path}/scripts`, `${path}/containers`, `${path}/jobs`])),
+    ssh: await all(["/api/ssh/public-key", `/api/servers/${server.id}/ssh`]),
+    projects: lasting(projects),
+    ofProjects: await all(
+      projects.flatMap(({ id }) => [`/api/projects/${id}/sources`, `/api/projects/${id}/enrolment-tokens`]),
+    ),
     logs: await allEntries(hub),
-    events: await hub.json("/api/events?type=script.crashed"),
-    errors: await hub.json<{ groups: unknown[] }>("/api/errors"),
-    metrics: await Promise.all(servers.map(({ id }) => hub.json(`/api/servers/${id}/metrics?${query}`))),
+    searches: await Promise.all(searches.map((query) => allEntries(hub, query === "" ? "" : `&${query}`))),
+    histograms: await all(searches.map((query) => `/api/logs/histogram?step=3600&${query}`)),
+    top: await all(["/api/logs/top?field=message", "/api/logs/top?field=source"]),
+    events: await all(["/api/events?limit=1000"]),
+    groups: lasting(groups),
+    ofGroups: await all(
+      groups.flatMap(({ fingerprint }) => [`/api/errors/${fingerprint}`, `/api/errors/${fingerprint}/events`]),
+    ),
+    metrics: await all(
+      [...ids, ofSource].flatMap((path) => stretches.map((between) => `${path}/metrics?${between}`)),
+    ),
   };
+}
+
+function lasting(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(lasting);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, one]) => (passing.has(name) ? [] : [[name, lasting(one)]])),
+  );
+}
+
+/** What only people may ask. */
+export async function answersToPeople(person: Pick<Client, "json">) {
+  const paths = ["/api/organization", "/api/auth/keys", "/api/audit?limit=200"];
+  return lasting(await Promise.all(paths.map((path) => person.json(path))));
 }
 
 const world = { clock: systemClock, log: quiet, signal: new AbortController().signal, tell: () => undefined };

@@ -1,4 +1,6 @@
 /** What people, agents and applications see of two hubs on one Postgres and one ClickHouse. */
+import { writeFileSync } from "node:fs";
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { AuditPage } from "#src/protocol/audit.ts";
@@ -12,7 +14,7 @@ import { failureOf } from "#test/kit/failure.ts";
 import { until } from "#test/kit/wait.ts";
 
 import { type Sent, type TestHub, allEntries, crash, createAgent, entries, entry, heartbeat } from "./kit/hub.ts";
-import { type Client, createClient, createMember, signIn } from "./kit/people.ts";
+import { type Client, createClient, createMember, password, signIn } from "./kit/people.ts";
 import { type Followed, type SharedPlace, follow, keptAsUsual, sharedPlace, startShared } from "./shared-hubs.ts";
 
 setDefaultTimeout(60_000);
@@ -390,6 +392,22 @@ describe.skipIf(!havePostgres || !haveClickhouse)("a hub beside others (needs Po
 
   const refusal = async (settings: Partial<HubSettings>) =>
     await failureOf(startShared(place, { settings, untouched: true }));
+
+  test("starts at the same moment as another on empty databases, with the owner that both were told of", async () => {
+    await using other = await sharedPlace();
+    const adminPasswordFile = other.folder.at("password");
+    writeFileSync(adminPasswordFile, password);
+    const settings = { adminEmail: "first@example.com", adminPasswordFile };
+    const started = [1, 2, 3].map(async () => await startShared(other, { settings, untouched: true }));
+    const hubs = await Promise.all(started);
+    try {
+      for (const hub of hubs) expect((await signIn(hub.url, "first@example.com")).email).toBe("first@example.com");
+      const { people } = await (hubs[0] as TestHub).hub.operator.people({});
+      expect(people).toHaveLength(1);
+    } finally {
+      for (const hub of hubs) await hub[Symbol.asyncDispose]();
+    }
+  });
 
   test("is refused with another secret, and without their ClickHouse", async () => {
     await using first = await startShared(place);

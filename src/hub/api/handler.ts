@@ -43,7 +43,7 @@ export function createHandler(world: HandlerWorld): Handler {
     try {
       return await work();
     } catch (error) {
-      if (catchUp === undefined || request.bodyUsed || !mayBeNews(error)) throw error;
+      if (catchUp === undefined || request.bodyUsed || !mayBeNews(error, request)) throw error;
       await catchUp();
       return await work();
     }
@@ -119,9 +119,11 @@ export function createHandler(world: HandlerWorld): Handler {
 }
 
 /** Unknown here; known to another hub, perhaps. */
-function mayBeNews(error: unknown): boolean {
-  if (error instanceof HttpFault) return error.status === 401 || error.status === 404;
-  return error instanceof Fault && (error.code === "unauthenticated" || error.code === "not-found");
+function mayBeNews(error: unknown, { headers }: Request): boolean {
+  const status = error instanceof HttpFault ? error.status : error instanceof Fault ? error.code : undefined;
+  if (status === 404 || status === "not-found") return true;
+  // who shows nothing is nobody anywhere
+  return (status === 401 || status === "unauthenticated") && (headers.has("authorization") || headers.has("cookie"));
 }
 
 function createCall({ request, params, peer }: Exchange, requestId: string, readClient: ReadClient) {

@@ -36,7 +36,7 @@ export function addAuditRow(database: Database, organizationId: string | null, e
     .run(organization_id, at_ms, action, actor, target, body);
 }
 
-export function createAuditTable({ queries, read, write }: StateDatabase): AuditTable {
+export function createAuditTable({ queries, search: find, write }: StateDatabase): AuditTable {
   type Row = StateTables["audit"];
   const add = statement<Omit<Row, "position"> & { readonly position: number | null }>((value) =>
     queries.insertInto("audit").values({
@@ -86,7 +86,7 @@ export function createAuditTable({ queries, read, write }: StateDatabase): Audit
           where(where.refTuple("at_ms", "position"), "<", where.tuple(before.ms, before.position)),
         );
       }
-      const rows = await read(query);
+      const rows = await find(query);
       const page = rows.slice(0, search.limit);
       const last = page.at(-1);
       const more = rows.length > search.limit && last !== undefined;

@@ -39,14 +39,16 @@ export function createEmbeddedState(
     }
   }
   const lightly = database.transaction(perform) as typeof perform;
+  const search = async <Row>(query: Compilable<Row>) => (await queries.executeQuery(query)).rows;
 
   return {
     queries,
     commits,
     async read<Row>(query: Compilable<Row> | Call<Row>) {
       if ("built" in query) return answer(query).rows as readonly Row[];
-      return (await queries.executeQuery(query)).rows;
+      return await search(query);
     },
+    search,
     write: (work, { bytes = 0 } = {}) => commits.write(bytes, () => perform(work)),
     async writeLightly(work) {
       // what is open first: the setting can't change within a transaction

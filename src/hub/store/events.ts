@@ -43,7 +43,7 @@ export type EventsTable = Pick<
 
 /** @param head the newest position that there was when it was opened */
 export function createEventsTable(database: StateDatabase, openedAt: number): EventsTable {
-  const { queries, read, write, look, isOneOf } = database;
+  const { queries, read, search: find, write, look, isOneOf } = database;
   const { sender, putSender, add, addTogether, later, prune, drops } = statementsOf(queries);
   // whoever is alone with the database need not read what it has written itself
   const known = look === null ? null : createSenders((server) => look(sender.with({ server }))[0] ?? null);
@@ -127,7 +127,7 @@ export function createEventsTable(database: StateDatabase, openedAt: number): Ev
         where(where.refTuple("events.at_ms", "events.position"), "<", where.tuple(before.ms, before.position)),
       );
     }
-    const rows = await read(query);
+    const rows = await find(query);
     const page = rows.slice(0, search.limit);
     const last = page.at(-1);
     const more = rows.length > search.limit && last !== undefined;

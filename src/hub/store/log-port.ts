@@ -136,9 +136,7 @@ export type BlockStore = {
    * Where entries of a time and later lie: all have a position greater than `after`. `oldestMs`: the time of the oldest
    * entry of each server and source, whatever time was asked for.
    */
-  extentSince(
-    fromMs: number,
-  ): Promise<{ readonly after: number; readonly oldestMs: ReadonlyMap<string, number> }>;
+  extentSince(fromMs: number): Promise<{ readonly after: number; readonly oldestMs: ReadonlyMap<string, number> }>;
   waiting(): number;
   /** Deletes what need not be kept, whole blocks at a time, and gives their space back. @returns lines deleted */
   prune(keeping: Keeping): Promise<number>;

@@ -30,6 +30,8 @@ export type StateDatabase = {
   readonly queries: Kysely<StateTables>;
   /** Rejects with a Fault. */
   readonly read: <Row>(query: Compilable<Row> | Call<Row>) => Promise<readonly Row[]>;
+  /** The same for what may read a great deal, because a person asks for it: it must not be in the way of anything else. */
+  readonly search: <Row>(query: Compilable<Row>) => Promise<readonly Row[]>;
   /** Runs `work` within the next transaction; resolves with its value once that is durable. Rejects with a Fault. */
   readonly write: <T>(work: (writing: Writing) => Work<T>, options?: WriteOptions) => Promise<T>;
   /** As `write`, for what comes again anyway: it need not survive a loss of power, nor does it hold anybody up. */

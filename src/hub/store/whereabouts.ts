@@ -23,6 +23,9 @@ export type Stores = z.infer<typeof stores>;
 /** For a hub that has opened its stores. */
 export function noteStores(dataDir: string, now: Stores): void {
   const path = join(dataDir, noteName);
+  const noted = readStoresNote(dataDir);
+  // a full disk is no reason not to start
+  if (noted?.postgres === now.postgres && noted.clickhouse === now.clickhouse) return;
   if (now.postgres === null && now.clickhouse === null) removeIfThere(path);
   else writeFileAtomic(path, `${JSON.stringify(now, null, 2)}\n`, 0o600);
 }

@@ -15,6 +15,7 @@ import type { Cluster } from "../cluster/port.ts";
 import { createListeners } from "../listeners.ts";
 import type { Wanted } from "../log-port.ts";
 import { readArrivals } from "./arrivals-reading.ts";
+import { logsTable } from "./logs-tables.ts";
 import type { Clickhouse } from "./client.ts";
 import type { Ledger, PendingInsert } from "./ledger.ts";
 
@@ -37,9 +38,12 @@ const mostServers = 1000;
 
 const everything: Wanted = { servers: () => null, passed: () => undefined };
 
+const putBack =
+  "it was put back to an earlier time. New entries go on behind those; what senders repeat of that time is stored again";
+
 export type ArrivalsWorld = {
   readonly client: Pick<Clickhouse, "blocks" | "rows" | "cluster">;
-  readonly ledger: Pick<Ledger, "look" | "holes">;
+  readonly ledger: Pick<Ledger, "look" | "holes" | "raise">;
   readonly cluster: Pick<Cluster, "onSignal">;
   readonly clock: Clock;
   readonly log: { warn(message: string): void };
@@ -101,6 +105,10 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
 
   async function ask(): Promise<readonly PendingInsert[]> {
     const { head: newest, pending } = await ledger.look();
+    if (newest < given && (await ledger.raise(given))) {
+      log.warn(`the database knows of ${newest} positions of log entries, but ${given} were given: ${putBack}`);
+      return await ask();
+    }
     given = Math.max(given, newest);
     const first = pending.reduce((least, { firstPosition }) => Math.min(least, firstPosition), Infinity);
     head = Math.max(head, Math.min(newest, first - 1));
@@ -224,6 +232,9 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
   return {
     async start() {
       await ask();
+      given = Math.max(given, await lastStored(client, given));
+      // what is stored, somebody gave a position
+      await ask();
       told = head;
       cancelSignal = cluster.onSignal("logs", look);
       look();
@@ -269,6 +280,15 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
       own.clear();
     },
   };
+}
+
+/** The highest position in ClickHouse, where it is above one; else that one. */
+async function lastStored(client: Pick<Clickhouse, "rows">, above: number): Promise<number> {
+  const [row] = await client.rows<{ last: number }>(
+    `SELECT max(position) AS last FROM ${logsTable} WHERE position > {above: UInt64}`,
+    { parameters: { above } },
+  );
+  return Math.max(above, row?.last ?? 0);
 }
 
 function inPieces(arrived: Arrived): readonly Arrived[] {

@@ -27,8 +27,8 @@ export type Gathered = {
 
 export type GatheringWorld = {
   readonly clock: Clock;
-  /** a delivery waits at most this long for others, … */
-  readonly gatherMs: number;
+  /** a delivery waits at most this long for others; asked each time, … */
+  readonly gatherMs: () => number;
   /** … and this long for those before it */
   readonly deadlineMs: number;
   /** groups that are on their way at once */
@@ -64,9 +64,9 @@ export function createGathering({ clock, gatherMs, deadlineMs, mostAtOnce, carry
   function advance(): void {
     const oldest = queue.first();
     if (oldest === undefined || admitting || onTheWay.size >= mostAtOnce) return;
-    const ageMs = clock.monotonic() - oldest.sinceMs;
-    if (ageMs < gatherMs && queuedBytes < groupBytes && !closed) {
-      cancelGather ??= clock.after(gatherMs - ageMs, () => {
+    const leftMs = oldest.sinceMs + gatherMs() - clock.monotonic();
+    if (leftMs > 0 && queuedBytes < groupBytes && !closed) {
+      cancelGather ??= clock.after(leftMs, () => {
         cancelGather = undefined;
         advance();
       });

@@ -35,6 +35,7 @@ import { batchKey } from "../deliveries.ts";
 import type { Appended, LogBatch } from "../port.ts";
 import type { Clickhouse } from "./client.ts";
 import { type Gathered, createGathering } from "./insert-gathering.ts";
+import { createPace } from "./insert-pace.ts";
 import type { Admitted, Ledger } from "./ledger.ts";
 import type { Verdict } from "./ledger-judge.ts";
 import { type Stretch, insertBody, insertSql } from "./native-insert.ts";
@@ -47,7 +48,7 @@ export const insertTimes = {
   deadline: 10_000,
   /** between tries */
   retry: 250,
-  /** deliveries that come within this time go together */
+  /** deliveries that come within this time go together; of a longer one where ClickHouse lags behind (insert-pace.ts) */
   gather: 150,
 };
 /** The next batch is on its way while ClickHouse still works at the one before. */
@@ -56,7 +57,7 @@ const mostInFlight = 2;
 const rememberedOutcomes = 64;
 
 export type InsertsWorld = {
-  readonly client: Pick<Clickhouse, "insert">;
+  readonly client: Pick<Clickhouse, "insert" | "rows" | "run" | "cluster" | "database">;
   readonly ledger: Ledger;
   readonly cluster: Pick<Cluster, "hubId" | "isMember">;
   readonly shards: Shards;
@@ -68,6 +69,8 @@ export type InsertsWorld = {
   readonly unsure: (why: string) => void;
   /** Why nothing is taken now: ClickHouse was away a moment ago; null: nothing stands in the way. */
   readonly obstacle: () => string | null;
+  /** Positions up to it are given, whatever the ledger says. */
+  readonly given: () => number;
   readonly times?: Partial<typeof insertTimes>;
 };
 
@@ -108,7 +111,7 @@ export function createInserts(world: InsertsWorld): Inserts {
   const insertLatencies = createLatencies();
   const gathering = createGathering({
     clock,
-    gatherMs: times.gather,
+    gatherMs: createPace(client, clock, times.gather),
     deadlineMs: times.deadline,
     mostAtOnce: mostInFlight,
     carry,
@@ -181,7 +184,12 @@ export function createInserts(world: InsertsWorld): Inserts {
       seqs: batch.columns.seqs,
       numberFrom: batch.numberFrom ?? null,
     }));
-    const admitted = await ledger.admit(deliveries, { id, ...place, isInFlight: (other) => inFlight.has(other) });
+    const admitted = await ledger.admit(deliveries, {
+      id,
+      ...place,
+      given: world.given(),
+      isInFlight: (other) => inFlight.has(other),
+    });
     ledgerTimes.observe(clock.monotonic() - started);
     return { ...admitted, ...place };
   }

@@ -78,6 +78,7 @@ export async function openClickhouseIntake(world: IntakeWorld): Promise<LogIntak
       arrivals.look();
     },
     obstacle: settling.problem,
+    given: arrivals.given,
     ...(world.times === undefined ? {} : { times: world.times }),
   });
   const cancelGone = cluster.onGone(() => arrivals.look());

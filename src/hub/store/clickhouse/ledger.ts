@@ -1,8 +1,8 @@
 /**
  * The ledger: decides which entries are new and which positions they have, in the database that all hubs share, before any
- * of them goes to ClickHouse. Every change is one transaction. What becomes of an insert, ledger-states.ts draws.
+ * of them goes to ClickHouse. Every change is one transaction. What becomes of an insert, inserts.ts draws.
  */
-import type { Kysely, Transaction } from "kysely";
+import { type Kysely, type Transaction, sql } from "kysely";
 
 import { Fault } from "#src/protocol/fault.ts";
 import { type Added, type Delivery, type Verdict, judge } from "./ledger-judge.ts";
@@ -31,6 +31,8 @@ export type NewInsert = {
   readonly hub: string;
   readonly atMs: number;
   readonly shard: number;
+  /** positions up to it are given, also where the database was put back to a time when they were not */
+  readonly given: number;
   /** Whether another insert is one that this hub is sending. */
   readonly isInFlight: (id: string) => boolean;
 };
@@ -61,6 +63,8 @@ export type Ledger = {
   confirm(id: string, hub: string): Promise<boolean>;
   /** The highest position given, and the inserts that are not known to be in ClickHouse, at one moment. */
   look(): Promise<{ readonly head: number; readonly pending: readonly PendingInsert[] }>;
+  /** Positions up to this one are given. False: that is known already. */
+  raise(head: number): Promise<boolean>;
   /** Makes an insert of a hub that is gone this one's to settle. False: another was faster. */
   claim(id: string, from: string, to: string): Promise<boolean>;
   /** Where an insert is to be looked for; undefined: it is settled. */
@@ -113,7 +117,7 @@ export function createLedger(database: LedgerDatabase): Ledger {
         // last, since every other hub waits for it: so positions are committed in their order
         const { head } = await trx
           .updateTable("log_head")
-          .set((row) => ({ head: row("head", "+", count) }))
+          .set({ head: sql<number>`case when head < ${insert.given} then ${insert.given} else head end + ${count}` })
           .returning("head")
           .executeTakeFirstOrThrow();
         const firstPosition = head - count + 1;
@@ -147,6 +151,15 @@ export function createLedger(database: LedgerDatabase): Ledger {
             : [{ id, hub, firstPosition, count }],
         );
         return { head: rows[0]?.head ?? 0, pending };
+      }),
+    raise: (head) =>
+      ask(async () => {
+        const { numUpdatedRows } = await queries
+          .updateTable("log_head")
+          .set({ head })
+          .where("head", "<", head)
+          .executeTakeFirst();
+        return numUpdatedRows > 0n;
       }),
     claim: (id, from, to) =>
       ask(async () => {

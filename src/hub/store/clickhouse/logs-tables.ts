@@ -2,7 +2,7 @@
  * The tables of log entries in ClickHouse, as SQL: pure functions, each statement harmless when it has been run before or
  * is run by several hubs at once.
  *
- * Rows with an empty `server` are no entries but the marks of inserts that came to nothing (ledger-resolve.ts): whoever
+ * Rows with an empty `server` are no entries but the marks of inserts that came to nothing (settling.ts): whoever
  * reads leaves them out ({@link isEntry}).
  *
  * On a cluster each shard has a table `logs_local` on all its replicas, and `logs` stands for all of them. An insert goes as
@@ -37,8 +37,9 @@ export function onCluster({ cluster }: Pick<LogsPlace, "cluster">): string {
 }
 
 /**
- * Inserts whose tokens are remembered: one whose outcome is unknown is settled seconds later, so this is hours of many
- * hubs that insert five times a second.
+ * Inserts whose tokens are remembered. One whose outcome is unknown is settled seconds later, and can arrive late only while
+ * its connection lives, which ClickHouse ends when nothing comes for half a minute: this is eight minutes of a hundred
+ * inserts a second, from all hubs (insert-pace.ts).
  */
 const rememberedInserts = 50_000;
 

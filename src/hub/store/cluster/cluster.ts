@@ -8,7 +8,7 @@ import { keep } from "#src/lib/keep.ts";
 import { type Postgres, faultOf } from "../postgres/connection.ts";
 import { createDuties } from "./duties.ts";
 import { type FeedTimes, openFeed, usualFeedTimes } from "./feed.ts";
-import { type MembershipTimes, openMembership, usualTimes } from "./membership.ts";
+import { type Membership, type MembershipTimes, openMembership, usualTimes } from "./membership.ts";
 import type { Change, Cluster } from "./port.ts";
 import { createCalls } from "./calls.ts";
 import { createSignals } from "./signals.ts";
@@ -43,12 +43,14 @@ export async function openCluster({ postgres, clock, log, times: given }: Cluste
     // lost: the others look from time to time anyway
     keep(sql`SELECT pg_notify(${hubsChannel}, ${hubId})`.execute(db), () => undefined);
   };
-  let membership: Awaited<ReturnType<typeof openMembership>>;
+  let membership: Membership | undefined;
   let feed: Awaited<ReturnType<typeof openFeed>>;
   try {
     membership = await openMembership({ db, clock, log, host: hostname(), times, nudge });
     feed = await openFeed({ db, membership, listen, clock, log, times });
   } catch (error) {
+    // nobody is to wait for a hub that has not come
+    await membership?.close().catch(() => undefined);
     throw faultOf(error);
   }
   const duties = createDuties({ db, membership, clock, log, nudge: () => nudge("") });
@@ -72,7 +74,7 @@ export async function openCluster({ postgres, clock, log, times: given }: Cluste
         for (const cancel of cancels) cancel();
       };
     },
-    catchUp: feed.catchUp,
+    catchUp: () => feed.catchUp(),
     signal: signals.signal,
     onSignal: signals.onSignal,
     take: duties.take,

@@ -26,8 +26,10 @@ const usualTimes = {
   control: 3000,
 };
 const retryMs = 250;
-/** Connections for queries, unless the URL says `max`. */
+/** Connections for queries and searches, unless the URL says `max`. */
 const usualMax = 10;
+/** Of these, for searches: however many people search, and however long that takes, writes have the others. */
+const searchShare = 0.3;
 /** So that telling that the hub lives never waits behind the other three: changes, duties, signals. */
 const controlMax = 4;
 /** For what takes long. */
@@ -42,6 +44,8 @@ export type Postgres = {
    * numeric come as numbers, bytea as Uint8Array. They throw what the database says: see `faultOf`, `isCollision`.
    */
   queries<Tables>(): Kysely<Tables>;
+  /** The same for what people search for, which may read a great deal: on connections of their own, a few of all. */
+  searches<Tables>(): Kysely<Tables>;
   /** Four connections of their own for what must not wait behind other queries; given up after 3 s, without a retry. */
   control<Tables>(): Kysely<Tables>;
   /** Queries that may take any time: migrations, snapshots. Three connections. */
@@ -86,13 +90,17 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
   const waits = { waitMs: times.connection, patient: true };
   const once = { waitMs: times.control, patient: false, answerMs: times.control };
   const slow = { session: session(0, 0), advisoryLocks, answerMs: null };
-  const { queries, control, patient } = poolsOf(() => ({
-    queries: createPool(url, { ...hurried, ...waits, max: max ?? usualMax, answerMs: times.answer }, clock),
+  const forSearches = Math.max(1, Math.floor((max ?? usualMax) * searchShare));
+  const forQueries = Math.max(1, (max ?? usualMax) - forSearches);
+  const usual = { ...hurried, ...waits, answerMs: times.answer };
+  const { queries, searches, control, patient } = poolsOf(() => ({
+    queries: createPool(url, { ...usual, max: forQueries }, clock),
+    searches: createPool(url, { ...usual, max: forSearches }, clock),
     control: createPool(url, { ...hurried, ...once, max: controlMax }, clock),
     patient: createPool(url, { ...slow, ...waits, max: patientMax }, clock),
   }));
   const close = async () => {
-    await Promise.all([queries.close(), control.close(), patient.close()]);
+    await Promise.all([queries, searches, control, patient].map((pool) => pool.close()));
   };
 
   let version: string;
@@ -110,6 +118,7 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
 
   return {
     queries: <Tables>() => queries.db as Kysely<Tables>,
+    searches: <Tables>() => searches.db as Kysely<Tables>,
     control: <Tables>() => control.db as Kysely<Tables>,
     patient: <Tables>() => patient.db as Kysely<Tables>,
     kind,

@@ -14,20 +14,23 @@ import { answer } from "./transactions.ts";
 /** Between two attempts. */
 const retryMs = 100;
 
+export type StateQueries = { readonly db: Kysely<PostgresStateTables>; readonly searches: Kysely<PostgresStateTables> };
+
 /** @param patienceMs a read waits at most this long for a database that is away */
 export function createPostgresStateDatabase(
-  db: Kysely<PostgresStateTables>,
+  { db, searches }: StateQueries,
   { write, writeLightly }: PostgresCommits,
   { clock, patienceMs }: { readonly clock: Pick<Clock, "after" | "monotonic">; readonly patienceMs: number },
 ): StateDatabase {
   const queries = db as unknown as Kysely<StateTables>;
 
-  async function read<Row>(query: Compilable<Row> | Call<Row>): Promise<readonly Row[]> {
-    const call = "built" in query ? query : callOf(query);
+  const read = <Row>(query: Compilable<Row> | Call<Row>) => ask(db, "built" in query ? query : callOf(query));
+
+  async function ask<Row>(by: Kysely<PostgresStateTables>, call: Call<Row>): Promise<readonly Row[]> {
     const untilMs = clock.monotonic() + patienceMs;
     for (;;) {
       try {
-        return (await answer(db, call)).rows as readonly Row[];
+        return (await answer(by, call)).rows as readonly Row[];
       } catch (error) {
         const again = isAway(error) || isCollision(error);
         // getting no connection has taken most of the time
@@ -40,6 +43,7 @@ export function createPostgresStateDatabase(
   return {
     queries,
     read,
+    search: (query) => ask(searches, callOf(query)),
     write,
     writeLightly,
     isOneOf: (column, values) => sql<boolean>`${sql.ref(column)} = ANY(CAST(${values} AS text[]))`,

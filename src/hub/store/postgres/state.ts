@@ -64,7 +64,8 @@ export async function openPostgresState(postgres: Postgres, world: PostgresState
     surprised: () => world.surprised?.(),
     warn,
   });
-  const database = createPostgresStateDatabase(db, commits, { clock, patienceMs });
+  const searches = postgres.searches<PostgresStateTables>();
+  const database = createPostgresStateDatabase({ db, searches }, commits, { clock, patienceMs });
   const { staged, ...tables } = createStateTables(database, await database.head("events"), clock);
   let asking: Promise<unknown> | undefined;
   const unlisten = cluster.onSignal("events", () => {

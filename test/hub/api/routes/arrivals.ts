@@ -6,10 +6,18 @@ import { createColumnBuilder } from "#src/protocol/columns/builder.ts";
 import type { Arrived } from "#src/protocol/log-columns.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 
+type Wanted = Parameters<Arrivals["onArrival"]>[1];
+
 /** Selections that were tested, an element for each batch that one was tested on. */
 export type TestArrivals = Arrivals & {
   /** Entries of one server that arrive together; ids follow one another from 1. */
   arrive(entries: readonly StoredEntry[]): void;
+  /** As `arrive`, but listeners hear of them only with `tell`: they came to another hub. */
+  store(entries: readonly StoredEntry[]): void;
+  /** Tells listeners what they have not heard of, and of servers that nobody wants only that there was something. */
+  tell(): void;
+  /** Awaited by whoever reads what is stored. */
+  reading: () => Promise<void>;
   listeners(): number;
   readonly tested: LogSelection[];
   /** entries that were written as JSON */
@@ -18,21 +26,44 @@ export type TestArrivals = Arrivals & {
 
 export function createArrivals(): TestArrivals {
   const all: Arrived[] = [];
-  const listeners = new Set<(arrived: Arrived) => void>();
+  const listeners = new Map<(arrived: Arrived) => void, Wanted | undefined>();
   const tested: LogSelection[] = [];
   const written: number[] = [];
-  let head = 0;
-  return {
+  let [head, told] = [0, 0];
+
+  function store(entries: readonly StoredEntry[]): void {
+    const builder = createColumnBuilder();
+    for (const { id: _, serverId: __, ...entry } of entries) builder.add(entry, Date.parse(entry.at));
+    all.push({ serverId: entries[0]?.serverId ?? "", firstPosition: head + 1, columns: builder.columns() });
+    head += entries.length;
+  }
+
+  function tell(): void {
+    const wanted = [...listeners.values()].map((one) => one?.servers() ?? null);
+    for (const arrived of all) {
+      if (arrived.firstPosition <= told) continue;
+      const isWanted = wanted.some((servers) => servers === null || servers.has(arrived.serverId));
+      told = arrived.firstPosition + arrived.columns.count - 1;
+      if (isWanted) for (const listener of listeners.keys()) listener(arrived);
+    }
+    for (const one of listeners.values()) one?.passed(told);
+  }
+
+  const arrivals: TestArrivals = {
+    reading: () => Promise.resolve(),
     tested,
     written,
     head: () => head,
     listeners: () => listeners.size,
-    onArrival(listener) {
-      listeners.add(listener);
+    onArrival(listener, wanted) {
+      if (listeners.size === 0) told = head;
+      listeners.set(listener, wanted);
       return () => void listeners.delete(listener);
     },
-    async *arrivalsAfter(position, upTo) {
+    async *arrivalsAfter(position, upTo, servers = null) {
+      await arrivals.reading();
       for (const arrived of all) {
+        if (servers?.has(arrived.serverId) === false) continue;
         const from = Math.max(position + 1, arrived.firstPosition);
         const to = Math.min(upTo, arrived.firstPosition + arrived.columns.count - 1);
         if (from > to) continue;
@@ -52,13 +83,12 @@ export function createArrivals(): TestArrivals {
       written.push(arrived.firstPosition + index);
       return arrivedText(arrived, index);
     },
+    store,
+    tell,
     arrive(entries) {
-      const builder = createColumnBuilder();
-      for (const { id: _, serverId: __, ...entry } of entries) builder.add(entry, Date.parse(entry.at));
-      const arrived = { serverId: entries[0]?.serverId ?? "", firstPosition: head + 1, columns: builder.columns() };
-      all.push(arrived);
-      head += entries.length;
-      for (const listener of listeners) listener(arrived);
+      store(entries);
+      tell();
     },
   };
+  return arrivals;
 }

@@ -6,6 +6,7 @@ import { type LogTail, createLogTail, maxLag } from "#src/hub/api/routes/log-tai
 import { createTailSource } from "#src/hub/api/routes/log-tail-source.ts";
 import { createTailBudget } from "#src/hub/api/routes/tail-budget.ts";
 import type { StoredEntry } from "#src/protocol/api.ts";
+import { Fault } from "#src/protocol/fault.ts";
 import { selectorOf } from "#src/protocol/query-match.ts";
 import type { LogSelection } from "#src/protocol/query.ts";
 import { until } from "#test/kit/wait.ts";
@@ -181,6 +182,98 @@ describe("a tail", () => {
     log.grow(60_000);
     expect(await drain(tail, (text) => text !== "")).toBe("id: 60000\n\n");
     tail.close();
+  });
+
+  test("waits for lines that are stored and that its hub has not heard of yet", async () => {
+    // Before, they were passed over and never shown: the log's end was known before the lines were
+    const log = open();
+    const tail = log.tail();
+    tail.next();
+    log.grow(5);
+    expect(ids(await drain(tail, (text) => text !== ""))).toEqual(numbers(1, 5));
+    log.logs.store(numbers(6, 9).map((id) => entry(id)));
+    expect(tail.next()).toBeUndefined();
+    log.logs.tell();
+    log.logs.store([entry(10)]);
+    log.logs.tell();
+    expect(ids(await drain(tail, (text) => ids(text).length >= 5))).toEqual(numbers(6, 10));
+    tail.close();
+  });
+
+  test("misses nothing because the store takes long to read, or is away for a while", async () => {
+    // Before, a reader that waited for the store while lines came in was taken forward after 0.8 seconds
+    const log = open();
+    log.grow(50_000);
+    let failures = 1;
+    log.logs.reading = async () => {
+      await Bun.sleep(1000);
+      if (failures-- > 0) throw new Fault("unavailable", "it is away");
+    };
+    const tail = log.tail(20_000);
+    tail.next();
+    const pour = setInterval(() => log.grow(1), 20);
+    const text = await drain(tail, (more) => more.includes("id: 50001\n"));
+    clearInterval(pour);
+    expect(text).not.toContain("event: skipped");
+    expect(ids(text).slice(0, 30_001)).toEqual(numbers(20_001, 50_001));
+    tail.close();
+  });
+
+  test("of some servers gets all of theirs, whoever else follows what, and wherever it resumes", async () => {
+    const server = fc.constantFrom("a", "b", "c");
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.record({ kind: fc.constant("store" as const), server, count: fc.integer({ min: 1, max: 4 }) }) },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant("tell" as const) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant("open" as const), servers: fc.option(server), back: fc.nat(8) }),
+      },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const), which: fc.nat(3) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("read" as const) }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const log = open();
+        const all: StoredEntry[] = [];
+        type Open = { readonly tail: LogTail; readonly from: number; readonly of: string | null; text: string };
+        const tails: Open[] = [];
+        const put = (server: string, message: string) => {
+          all.push({ ...entry(all.length + 1, message), serverId: server });
+          log.logs.store(all.slice(-1));
+        };
+        const shut = (one: Open | undefined, upTo: number) => {
+          one?.tail.close();
+          const theirs = all.filter(({ id, serverId }) => Number(id) > (one?.from ?? 0) && (one?.of ?? serverId) === serverId);
+          expect(ids(one?.text ?? "")).toEqual(theirs.map(({ id }) => Number(id)).slice(0, upTo));
+        };
+        for (const one of steps) {
+          if (one.kind === "store") for (let i = 0; i < one.count; i++) put(one.server, "line");
+          if (one.kind === "tell") log.logs.tell();
+          if (one.kind === "open") {
+            const from = Math.max(0, log.logs.head() - one.back);
+            const selection = { ...everything, servers: one.servers === null ? null : [one.servers] };
+            const tail = log.tail(from, selection);
+            tails.push({ tail, from, of: one.servers, text: textOf(tail.next()) });
+          }
+          if (one.kind === "read") {
+            await Bun.sleep(0);
+            for (const open of tails) open.text += textOf(open.tail.next());
+          }
+          if (one.kind === "close") {
+            const [closed] = tails.splice(one.which, 1);
+            shut(closed, ids(closed?.text ?? "").length);
+          }
+        }
+        for (const server of ["a", "b", "c"]) put(server, "the end");
+        log.logs.tell();
+        for (const open of tails) {
+          const ends = open.of === null ? 3 : 1;
+          open.text += await drain(open.tail, (text) => text.split("the end").length > ends);
+          shut(open, Infinity);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   test("ends when its query takes too long, or fails", async () => {

@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Fault } from "#src/protocol/fault.ts";
 import { delivery } from "#test/hub/kit/delivery.ts";
 import { haveClickhouse, sharedClickhouse, startClickhouse } from "#test/kit/clickhouse.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { havePostgres, startPostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { deliver, expectOnce, lines, numbers } from "./lines.ts";
-import { type Faults, type TestHub, openRig } from "./rig.ts";
+import { type Faults, type Rig, type TestHub, openRig } from "./rig.ts";
 
 const points = ["beforeAdmit", "afterAdmit", "beforeInsert", "afterInsert", "beforeConfirm", "afterConfirm"] as const;
 
@@ -55,7 +54,7 @@ for (const kind of ["sqlite", "postgres"] as const) {
       gate.resolve();
       expect(await late).toMatchObject({ code: "unavailable" });
       expectOnce(await rig.stored(), { a: numbers(1, 15) });
-      expect(await first.logs.append(delivery("a", lines(1, 15))).catch((error: Fault) => error.code)).toEqual({
+      expect(await deliver(() => [first], "a", lines(1, 15))).toEqual({
         accepted: 0,
         duplicates: 15,
       });
@@ -187,6 +186,42 @@ describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL in trouble (needs 
     await until(() => hubs.every(({ heard }) => heard.length === stored.length), "all entries");
     expect(hubs.map(({ heard }) => heard)).toEqual([stored, stored]);
   }, 60_000);
+});
+
+describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL put back to an earlier time (needs it, and ClickHouse)", () => {
+  /** As a backup has it that was made when there were ten entries. */
+  const putBack = async (rig: Rig) => {
+    await rig.database.queries.updateTable("log_head").set({ head: 10 }).execute();
+    await rig.database.queries.deleteFrom("log_senders").where("server", "!=", "a").execute();
+  };
+
+  test("gives no position twice to hubs that start then", async () => {
+    // Before, positions were given once more, and two entries had the same id
+    await using rig = await openRig("postgres", await sharedClickhouse());
+    const before = await rig.hub();
+    await before.logs.append(delivery("a", lines(1, 10)));
+    await before.logs.append(delivery("b", lines(1, 10)));
+    before.kill();
+    await putBack(rig);
+    const hub = await rig.hub();
+    expect([hub.logs.head(), hub.logs.figures().given]).toEqual([20, 20]);
+    await hub.logs.append(delivery("c", lines(1, 3)));
+    await until(() => hub.heard.length === 3, "what is new");
+    expect(hub.positions).toEqual([21, 22, 23]);
+    expect((await rig.stored()).map(({ id }) => Number(id))).toEqual(numbers(1, 23));
+  });
+
+  test("gives no position twice to hubs that go on", async () => {
+    await using rig = await openRig("postgres", await sharedClickhouse());
+    const hubs = [await rig.hub(), await rig.hub()] as const;
+    await hubs[0].logs.append(delivery("a", lines(1, 10)));
+    await hubs[1].logs.append(delivery("b", lines(1, 10)));
+    await until(() => hubs.every(({ heard }) => heard.length === 20), "both to know where the log ends");
+    await putBack(rig);
+    await Promise.all(hubs.map(({ logs }, i) => logs.append(delivery(`c${i}`, lines(1, 3)))));
+    await until(() => hubs.every(({ heard }) => heard.length === 26), "what is new");
+    expect(hubs.map(({ positions }) => positions)).toEqual([numbers(1, 26), numbers(1, 26)]);
+  });
 });
 
 describe.skipIf(!haveClickhouse)("a hub that is full (needs ClickHouse)", () => {

@@ -91,6 +91,23 @@ describe("a block in ClickHouse's native format", () => {
     expect(await failureOf(read())).toEqual(new Error("the answer is cut short"));
   });
 
+  test("that stops coming is a failure for whoever does not wait for ever, and is ended", async () => {
+    // Before, whoever followed the log waited for minutes for a ClickHouse that hung in the middle of an answer
+    const ended = Promise.withResolvers<void>();
+    const bytes = nativeBlock([{ serverId: "a", firstPosition: 1, columns: delivery("a", [{ ...one }]).columns }], 1);
+    const answer = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(bytes),
+      cancel: () => ended.resolve(),
+    });
+    let rows = 0;
+    const read = async () => {
+      for await (const block of readNative(answer, 50)) rows += block.rows;
+    };
+    expect(await failureOf(read())).toEqual(new Error("nothing came for 50 ms"));
+    await ended.promise;
+    expect(rows).toBe(1);
+  });
+
   test.skipIf(!haveClickhouse)(
     "ends with what ClickHouse says of a query that fails half-way (needs ClickHouse)",
     async () => {

@@ -1,9 +1,10 @@
 /** What failures of a real Postgres, and of the way to it, do to the state. */
+import { SQL } from "bun";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { Fault } from "#src/protocol/fault.ts";
 import { project, server } from "#test/hub/store/open.ts";
-import { havePostgres, startPostgres } from "#test/kit/postgres.ts";
+import { freshDatabase, havePostgres, startPostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { startCutting } from "./cuts.ts";
 import { openHub } from "./hubs.ts";
@@ -90,6 +91,30 @@ describe.skipIf(!havePostgres)("the state of a database that fails (needs Postgr
     expect((await state.tokens())[0]?.uses).toBe(spent);
     expect([hub.surprises(), hub.warnings]).toEqual([0, []]);
   }, 40_000);
+
+  // Before, all connections were theirs: with thirty of them a write took ten seconds, and deliveries of logs were refused
+  test("is read and written however many searches wait", async () => {
+    await using database = await freshDatabase();
+    await using hub = await openHub(`${database.url}?max=3`, { patienceMs: 2000 });
+    const { state } = hub;
+    await using client = new SQL(database.url, { max: 1 });
+    using other = await client.reserve();
+    await other.unsafe("BEGIN");
+    await other.unsafe("LOCK TABLE audit IN ACCESS EXCLUSIVE MODE");
+    const wanted = { organizationId: "o", unowned: false, action: null, target: null, actor: null, before: null };
+    const searches = Array.from({ length: 6 }, () =>
+      state.audit({ ...wanted, limit: 1 }).catch(({ code }: Fault) => code),
+    );
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    await until(async () => (await database.query(waiting)).length > 0, "a search to wait");
+    await state.putProject(project("p1"));
+    expect((await state.projects()).map(({ id }) => id)).toEqual(["p1"]);
+    expect((await database.query(waiting)).length).toBe(1);
+    // those that get no connection are told so
+    expect(await Promise.all(searches.slice(1))).toEqual(Array.from({ length: 5 }, () => "unavailable"));
+    await other.unsafe("COMMIT");
+    expect(await searches[0]).toEqual({ entries: [], cursor: null });
+  });
 
   test("is refused for a while and works again by itself; what was done all the same is found out", async () => {
     await using postgres = await startPostgres();
