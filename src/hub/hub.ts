@@ -1,8 +1,6 @@
 /**
  * The hub's hallway: opens the rooms, plugs them into the routes, listens, and takes it all down in reverse.
  */
-import { readFileSync } from "node:fs";
-
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { createAuthorize } from "./api/authorize.ts";
 import { createGuard, isLoopback } from "./api/guard.ts";
@@ -12,12 +10,14 @@ import { createPages } from "./api/pages.ts";
 import { problemOf } from "./api/problem.ts";
 import { createStreams } from "./api/sse.ts";
 import { createReadClient } from "./api/trust.ts";
-import { connectControl, controlPath, serveControl } from "./control.ts";
+import { controlPath, serveControl } from "./control.ts";
 import page from "./dashboard/index.html";
 import { createDisk, refuseWhenFull } from "./disk.ts";
-import { openErrorGroups, storedErrorGroups } from "./error-groups.ts";
+import { openErrorGroups } from "./error-groups.ts";
+import { makeFirstOwner } from "./first-owner.ts";
 import { type Listener, listen } from "./listener.ts";
 import { openMeasures } from "./measures.ts";
+import { refuseOpenAir } from "./open-air.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { createOperator } from "./operate.ts";
 import { createMending } from "./mending.ts";
@@ -37,6 +37,7 @@ import type { HubWorld } from "./world.ts";
 import { databasesInUse, livingDatabases, noteStores } from "./store/whereabouts.ts";
 import { startWatching } from "./watching.ts";
 
+export { type Operation, operateHub } from "./operation.ts";
 export type { HubOperator } from "./operator.ts";
 export { backup } from "./store/backup.ts";
 export { type ExportWish, exportLogs } from "./export.ts";
@@ -190,7 +191,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       regrouping: createRegrouping(async () => errors.groups),
       mending: createMending(() => store.repair()),
     });
-    await makeOwner(rooms, operator);
+    await makeFirstOwner(settings, rooms.accounts, operator, log);
     const listening = listen({
       host: settings.host,
       port: settings.port,
@@ -238,19 +239,6 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     ends.push(startWatching({ rooms, targets: provision.access, record, clock, log, cluster }));
     serving = { rooms, operator };
     return { url: listening.url, port: listening.port };
-  }
-
-  /** The owner that the settings name, unless there is one. */
-  async function makeOwner({ accounts }: Rooms, operator: HubOperator): Promise<void> {
-    const { adminEmail, adminPasswordFile } = settings;
-    if (adminEmail === null || adminPasswordFile === null || accounts.setupToken() === null) return;
-    try {
-      await operator.createOwner({ email: adminEmail, password: readPassword(adminPasswordFile) });
-      log.info(`made ${adminEmail} the first owner`);
-    } catch (error) {
-      // another hub, started at the same moment, has done it
-      if (!(error instanceof Fault) || error.code !== "conflict") throw error;
-    }
   }
 
   /** A hub without it serves all the same; only its own command line can't reach it. */
@@ -303,60 +291,4 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
       return { id: server.id, token };
     },
   };
-}
-
-/** An operator to be given back. */
-export type Operation = { readonly operator: HubOperator; readonly close: () => Promise<void> };
-
-/**
- * The operator of the hub on this data folder: of the one that runs there, by its socket, else on its files, which
- * nobody else can use meanwhile.
- */
-export async function operateHub(settings: HubSettings, world: HubWorld): Promise<Operation> {
-  const control = await connectControl(settings.dataDir);
-  if (control !== undefined) return { operator: control, close: async () => undefined };
-  const notRunning = () => {
-    throw new Fault("unavailable", "the hub does not run here", {
-      hint: "It prints the setup link when it starts; of several hubs, each has the same",
-    });
-  };
-  const rooms = await openRooms(settings, world);
-  const stored = storedErrorGroups(settings, rooms, world);
-  const regrouping = createRegrouping(() => stored.open());
-  // of a hub that does not run, `repairHub` mends the files themselves
-  const mending = createMending(async () => {
-    throw new Fault("unavailable", "the hub does not run");
-  });
-  const operator = createOperator({ rooms, now: () => world.clock.now(), setupUrl: notRunning, regrouping, mending });
-  const close = async () => {
-    await stored.close();
-    await rooms.close();
-  };
-  return { operator, close };
-}
-
-/** Passwords and tokens must not travel in the open beyond this machine. */
-function refuseOpenAir({ host, tlsCert, trustProxy, insecureHttp }: HubSettings): void {
-  const proxied = typeof trustProxy === "number" ? trustProxy > 0 : trustProxy.length > 0;
-  if (isLoopback(host) || tlsCert !== null || proxied || insecureHttp) return;
-  throw new Fault(
-    "denied",
-    `the hub can't listen on ${host} without TLS: passwords and tokens would travel in the open`,
-    {
-      hint:
-        "Give it a certificate (--tls-cert and --tls-key), or say that a proxy with TLS stands before it (--trust-proxy), " +
-        "or that the network is safe (--insecure-http)",
-    },
-  );
-}
-
-function readPassword(path: string): string {
-  try {
-    return readFileSync(path, "utf8").replace(/\r?\n$/, "");
-  } catch (error) {
-    throw new Fault("invalid", `can't read the password of the first owner from ${path}: ${reasonOf(error)}`, {
-      hint: "Give this user the right to read adminPasswordFile",
-      cause: error,
-    });
-  }
 }

@@ -3,11 +3,11 @@ import { expect } from "bun:test";
 
 import { timestamp } from "#src/lib/clock.ts";
 import type { LogEntry } from "#src/protocol/log.ts";
-import { type TestHub, crash, entries } from "#test/hub/kit/hub.ts";
+import { type TestHub, crash, entries, entry } from "#test/hub/kit/hub.ts";
 
 const deliveries = 4;
 
-const traceback = [
+export const traceback = [
   "Traceback (most recent call last):",
   '  File "/srv/app.py", line 12, in handle',
   "    raise ValueError(order)",
@@ -28,8 +28,9 @@ export async function fillHub(hub: TestHub, lines: number): Promise<{ more(): Pr
       for (let n = 0; n < deliveries; n++)
         taken.push(await agent.logs(entries(seq + n * lines, seq + (n + 1) * lines - 1)));
       const error: LogEntry[] = traceback.map((message, i) => ({
-        ...entries(seq, seq)[0]!,
-        seq: seq + deliveries * lines + i,
+        ...entry(seq + deliveries * lines + i),
+        // groups of the fixed day would be forgotten at the next start
+        at: timestamp(Date.now() - minutes * 60_000 + i),
         stream: "stderr",
         level: "error",
         message,

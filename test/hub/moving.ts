@@ -1,10 +1,13 @@
 /** Moving hubs in tests: the command without its command line, and what people see of a hub. */
+import { expect } from "bun:test";
+
 import { type MigrationPlan, type MigrationReport, migrateBack, migrateHub } from "#src/hub/migrate.ts";
 import { readHubSettings } from "#src/hub/settings.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
 import type { Rest } from "./filled-rest.ts";
 import { allEntries, metricsDays } from "./kit/hub.ts";
-import type { Client } from "./kit/people.ts";
+import { createBrowser } from "./kit/browser.ts";
+import { type Client, password } from "./kit/people.ts";
 
 export const quiet = { info: () => undefined, warn: () => undefined };
 
@@ -17,7 +20,14 @@ const stretch = (fromMs: number, step: number) =>
   new URLSearchParams({ from: timestamp(now - fromMs), to: timestamp(now), step: String(step) }).toString();
 /** Samples as they came, five minutes, hours. */
 const stretches = [stretch(3 * 3_600_000, 60), stretch(2 * dayMs, 600), stretch(6 * dayMs, 7200)];
-const searches = ["", "q=line+1", "q=level:error", "q=ValueError+OR+sold", "source=api&level=error", "q=message:/line.?9$/"];
+const searches = [
+  "",
+  "q=line+1",
+  "q=level:error",
+  "q=ValueError+OR+sold",
+  "source=api&level=error",
+  "q=message:/line.?9$/",
+];
 
 /** What differs between two looks at the same hub: when something was last seen, and what follows from the time of day. */
 const passing = new Set(["lastUsedAt", "lastSeenAt", "agentStatus", "watch", "lastSeen", "status"]);
@@ -48,9 +58,7 @@ export async function answersOf(hub: Pick<Client, "json">, { source, server }: P
     ofGroups: await all(
       groups.flatMap(({ fingerprint }) => [`/api/errors/${fingerprint}`, `/api/errors/${fingerprint}/events`]),
     ),
-    metrics: await all(
-      [...ids, ofSource].flatMap((path) => stretches.map((between) => `${path}/metrics?${between}`)),
-    ),
+    metrics: await all([...ids, ofSource].flatMap((path) => stretches.map((between) => `${path}/metrics?${between}`))),
   };
 }
 
@@ -60,6 +68,20 @@ function lasting(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, one]) => (passing.has(name) ? [] : [[name, lasting(one)]])),
   );
+}
+
+/** Signs somebody in who has an authenticator; a code of that is good once, and so is each backup code. */
+export async function signInAs(url: string, { email }: Rest["owner"], code: string): Promise<Pick<Client, "json">> {
+  const browser = createBrowser(url);
+  expect((await browser.send("POST", "/api/auth/sign-in", { email, password })).body).toEqual({ twoFactor: true });
+  expect((await browser.send("POST", "/api/auth/second-factor", { code })).status).toBe(200);
+  return {
+    async json<T>(path: string) {
+      const { status, body } = await browser.send<T>("GET", path);
+      expect(status).toBe(200);
+      return body;
+    },
+  };
 }
 
 /** What only people may ask. */

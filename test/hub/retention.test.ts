@@ -129,7 +129,7 @@ describe("retention", () => {
     }
     const stop = rig.start();
     await until(() => rig.said.some((text) => text.includes("retention deleted")), "old data to go");
-    stop();
+    await stop();
     const oldest = async (id: string) => Math.max(...(await rig.days(id)));
     expect(await Promise.all(senders.map(oldest))).toEqual([3, 30, 14, 3, 14]);
     const search = { scope: null, types: null, source: null, fromMs: null, toMs: null, limit: 100, before: null };
@@ -154,7 +154,7 @@ describe("retention", () => {
     }
     const stop = rig.start();
     await until(() => rig.said.some((text) => text.includes("retention deleted")), "old data to go");
-    stop();
+    await stop();
     const [small, other] = [await rig.count("small"), await rig.count("other")];
     // each line takes 900 bytes and a little
     expect(small * 900).toBeLessThan(3 * mebibyte);
@@ -177,7 +177,7 @@ describe("retention", () => {
     expect(rig.said[0]).toContain("nearly full: 5.0 MiB of 100.0 MiB are free, and 10.0 MiB should be");
     const after = rig.logs.sizes().bytes;
     expect(before - after).toBeGreaterThan(4 * mebibyte);
-    stop();
+    await stop();
     // others take all that is won
     rig.free.bytes = 0;
     const looks = () => rig.said.filter((text) => /^deleted the oldest|^no log lines/.test(text)).length;
@@ -185,7 +185,7 @@ describe("retention", () => {
       const before = looks();
       const again = rig.start();
       await until(() => looks() > before, "a look at the disk");
-      again();
+      await again();
     }
     expect(rig.said.at(-1)).toStartWith("no log lines are left to delete");
     expect(rig.logs.sizes().bytes).toBeLessThanOrEqual(10 * mebibyte);
