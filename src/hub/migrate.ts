@@ -64,7 +64,6 @@ export async function migrateHub(
       hub: fingerprintOf(secret),
       postgres,
       clickhouse,
-      logDays: retention.logs.days,
       seriesRetention: { raw: rawDays * dayS, minutes: fiveMinuteDays * dayS, hours: hourlyDays * dayS },
       prepare: () => prepare(postgres, secret, log),
       people: peopleSide(postgres),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Database } from "bun:sqlite";
 import { expect } from "bun:test";
 
+import { container, host } from "#src/hub/metrics/catalogue.ts";
 import { openSeriesStore } from "#src/hub/store/series/series.ts";
 import { timestamp } from "#src/lib/clock.ts";
 import type { ErrorsPage } from "#src/protocol/error-group.ts";
@@ -13,7 +14,7 @@ import { createSkippingClock } from "#test/kit/skipping-clock.ts";
 import { until } from "#test/kit/wait.ts";
 import { codeOf } from "./kit/authenticator.ts";
 import { createBrowser } from "./kit/browser.ts";
-import { type Agent, type TestHub, createAgent, entries, heartbeat, metricsDays } from "./kit/hub.ts";
+import { type TestHub, createAgent, entries, metricsDays } from "./kit/hub.ts";
 import { type Client, createClient, password } from "./kit/people.ts";
 
 const minuteMs = 60_000;
@@ -24,7 +25,7 @@ export type Rest = {
   readonly key: string;
   readonly owner: { readonly email: string; readonly codesUri: string; readonly backupCodes: readonly string[] };
   readonly source: { readonly id: string; readonly token: string; readonly project: string };
-  /** a server of the second project, with SSH details, a job, and figures of five days */
+  /** a server of the second project, with SSH details, a job, of which lines are old */
   readonly server: { readonly id: string; readonly token: string };
 };
 
@@ -50,7 +51,9 @@ export async function fillRest(hub: TestHub): Promise<Rest> {
   const job = await post<Job>(hub, `/api/servers/${server.id}/agent/deploy`);
   await until(async () => (await hub.json<Job>(`/api/jobs/${job.id}`)).finishedAt !== null, "the end of the job");
   await fromApplication(hub.url, source.token);
-  await ofDays(createAgent(hub.url, server));
+  const agent = createAgent(hub.url, server);
+  expect((await agent.logs(entries(1, 50, { at: timestamp(Date.now() - 400 * dayMs) }))).status).toBe(202);
+  expect((await agent.beat()).status).toBe(200);
   const { groups } = await until(async () => {
     const page = await hub.json<ErrorsPage>("/api/errors");
     return page.groups.length > 0 ? page : undefined;
@@ -84,34 +87,30 @@ async function fromApplication(url: string, token: string): Promise<void> {
   await ok(application.send("POST", "/v1/metrics", { resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }] }));
 }
 
-/** A beat every ten minutes of five days. */
-async function ofDays(agent: Agent): Promise<void> {
-  expect((await agent.logs(entries(1, 50, { at: timestamp(Date.now() - 400 * dayMs) }))).status).toBe(202);
-  const taken: Response[] = [];
-  for (let at = Date.now() - 5 * dayMs, n = 0; at < Date.now(); at += 10 * minuteMs, n++) {
-    const system = { ...heartbeat().system, load: [n % 7, n % 5, n % 3] as [number, number, number] };
-    taken.push(await agent.beat({ at: timestamp(at), system }));
-  }
-  expect(taken.filter((response) => !response.ok)).toEqual([]);
-}
-
-/** Packs and rolls up what a stopped hub has measured, as it would have done an hour later. */
-export async function rollUp(folder: string): Promise<void> {
+/** Gives a server of a stopped hub figures of five days, packed and rolled up as the hub would have done meanwhile. */
+export async function measureDays(folder: string, serverId: string): Promise<void> {
   const clock = createSkippingClock();
   const { rawDays, fiveMinuteDays, hourlyDays } = metricsDays;
   const retention = { raw: rawDays * 86_400, minutes: fiveMinuteDays * 86_400, hours: hourlyDays * 86_400 };
-  const store = await openSeriesStore(folder, {
-    clock,
-    retention,
-    warn(message) {
-      throw new Error(message);
-    },
-  });
+  const warn = (message: string): void => {
+    throw new Error(message);
+  };
+  const store = await openSeriesStore(folder, { clock, retention, warn });
+  const subjects = [
+    { template: host, name: "" },
+    { template: container, name: "shop" },
+  ];
+  const size = host.metrics.length + container.metrics.length;
+  for (let at = Date.now() - 5 * dayMs, n = 0; at < Date.now(); at += 10 * minuteMs, n++) {
+    // counters, which begin again now and then, among gauges
+    const values = Array.from({ length: size }, (_, i) => (n % 500) * 1000 + ((n * (i + 3)) % 17));
+    expect(store.append(serverId, at, subjects, values)).toBe(true);
+  }
   const work = new Database(join(folder, "metrics.db"), { readonly: true, strict: true });
   const due = work.query<{ count: number }, [number]>("SELECT count(*) AS count FROM due WHERE at_s <= ?");
   const isIdle = () => store.figures().openBytes === 0 && due.get(clock.now() / 1000)?.count === 0;
-  for (let n = 0; n < 3; n++) {
-    clock.skip(40 * minuteMs);
+  for (let n = 0; n < 2; n++) {
+    clock.skip(31 * minuteMs);
     await until(isIdle, "blocks and averages");
   }
   work.close();

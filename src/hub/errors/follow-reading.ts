@@ -1,5 +1,6 @@
 /** From the log to events: what is read goes through an assembly, and each event is handed on once. */
 import type { Cancel, Clock } from "#src/lib/clock.ts";
+import { createSeldom } from "#src/lib/seldom.ts";
 import { reasonOf } from "#src/protocol/fault.ts";
 import type { ErrorEvent } from "./event.ts";
 import { createFollower } from "./follow.ts";
@@ -8,6 +9,8 @@ import type { ArrivalLog, MakeAssembly } from "./port.ts";
 
 /** How often it is asked whether an event has been quiet for long enough, while one is open. */
 const advanceEveryMs = 200;
+/** Trouble that stays is said again only after this long. */
+const sayEveryMs = 60_000;
 
 export type ReadingWorld = {
   readonly log: ArrivalLog;
@@ -45,6 +48,7 @@ export type Reading = {
 /** @param from where an earlier one was; null: it begins with what comes */
 export function createReading(world: ReadingWorld, from: Resume | null): Reading {
   const { log, clock, workedMs, warn } = world;
+  const shouldSay = createSeldom(clock, sayEveryMs);
   const progress = createProgress(from, log.head());
   // events that are told and not yet counted; empty but for a store that fails
   let told: ErrorEvent[] = [];
@@ -73,7 +77,10 @@ export function createReading(world: ReadingWorld, from: Resume | null): Reading
         if (told.length > 0) countTold();
         return told.length === 0 && world.ready();
       },
-      failed: (error) => warn(`can't follow the log for errors, it is tried again: ${reasonOf(error)}`),
+      failed(error) {
+        // a store that is away is asked each second
+        if (shouldSay("failed")) warn(`can't follow the log for errors, it is tried again: ${reasonOf(error)}`);
+      },
       ...(world.caughtUp === undefined ? {} : { caughtUp: world.caughtUp }),
     },
     progress.readAfter,

@@ -28,12 +28,23 @@ export type HubKeys = {
 
 const comment = "orion-hub";
 
+/**
+ * A key that can be read again: of those that ssh2 makes one in 256 can't, because a zero at the beginning of its public
+ * half is left out (DER's rule for whole numbers, which keys are not).
+ */
+function makeKey(): string {
+  for (;;) {
+    const made = utils.generateKeyPairSync("ed25519", { comment }).private;
+    if (!(utils.parseKey(made) instanceof Error)) return made;
+  }
+}
+
 export function createHubKeys(store: HubKeyStore, vault: Sealing, now: () => number): HubKeys {
   async function privateKey(organizationId: string): Promise<string> {
     const context = `ssh hub key ${organizationId}`;
     const kept = await store.hubKey(organizationId);
     if (kept !== undefined) return await vault.open(kept, context);
-    const made = utils.generateKeyPairSync("ed25519", { comment }).private;
+    const made = makeKey();
     await store.putHubKey(organizationId, await vault.seal(made, context), now());
     // what is kept counts: another request may have made one in the same moment
     const first = await store.hubKey(organizationId);

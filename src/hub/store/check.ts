@@ -12,7 +12,7 @@ import { blockMigrations } from "./blocks/tables.ts";
 import { headerProblem } from "./header.ts";
 import type { Checked } from "./log-port.ts";
 import { schemaProblems } from "./schema-check.ts";
-import { stateMigrations } from "./state-tables.ts";
+import { stateMigrations } from "./state-migrations.ts";
 
 /** Problems of a file's structure that are told one by one. */
 const mostTold = 100;

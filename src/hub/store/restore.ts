@@ -18,7 +18,7 @@ import { lockFolder } from "./lock.ts";
 import { blockMigrations } from "./blocks/tables.ts";
 import { errorMigrations } from "./errors/tables.ts";
 import { decide, finishReplacement, giveToOwner, stagingFolder } from "./replacement.ts";
-import { stateMigrations } from "./state-tables.ts";
+import { stateMigrations } from "./state-migrations.ts";
 import { type TarFile, TornTar, readTar, writePiece } from "./tar.ts";
 
 export type RestoreReport = {

@@ -18,7 +18,8 @@ import { createProjectsTable } from "./projects.ts";
 import { createServersTable } from "./servers.ts";
 import { type SshStore, createSshTable } from "./ssh.ts";
 import type { StateDatabase } from "./state-database.ts";
-import { type StateTables, stateMigrations } from "./state-tables.ts";
+import { stateMigrations } from "./state-migrations.ts";
+import type { StateTables } from "./state-tables.ts";
 import { createTokensTable } from "./tokens.ts";
 import { createWatchesTable } from "./watches.ts";
 

@@ -53,6 +53,14 @@ export function createTokensTable({ queries, read, write, isOneOf }: StateDataba
 function statementsOf(queries: StateDatabase["queries"]) {
   type Id = { readonly id: string };
   type Use = { readonly id: string; readonly atMs: number };
+  const useOf = (table: "sources" | "tokens") =>
+    statement<Use>((value) =>
+      queries
+        .updateTable(table)
+        .set({ last_used_at_ms: value("atMs") })
+        .where("id", "=", value("id"))
+        .where((eb) => eb.or([eb("last_used_at_ms", "is", null), eb("last_used_at_ms", "<", value("atMs"))])),
+    );
   return {
     put: statement<Row>((value) =>
       queries
@@ -94,22 +102,7 @@ function statementsOf(queries: StateDatabase["queries"]) {
         .where("uses", ">", 0)
         .returning("uses"),
     ),
-    useOf: {
-      source: statement<Use>((value) =>
-        queries
-          .updateTable("sources")
-          .set({ last_used_at_ms: value("atMs") })
-          .where("id", "=", value("id"))
-          .where((eb) => eb.or([eb("last_used_at_ms", "is", null), eb("last_used_at_ms", "<", value("atMs"))])),
-      ),
-      token: statement<Use>((value) =>
-        queries
-          .updateTable("tokens")
-          .set({ last_used_at_ms: value("atMs") })
-          .where("id", "=", value("id"))
-          .where((eb) => eb.or([eb("last_used_at_ms", "is", null), eb("last_used_at_ms", "<", value("atMs"))])),
-      ),
-    },
+    useOf: { source: useOf("sources"), token: useOf("tokens") },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Kysely } from "kysely";
 import { openAuthDatabase } from "#src/hub/store/auth-database.ts";
 import { openDatabase } from "#src/hub/store/database.ts";
 import { openStateStore } from "#src/hub/store/state.ts";
-import { stateMigrations } from "#src/hub/store/state-tables.ts";
+import { stateMigrations } from "#src/hub/store/state-migrations.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
 import { failureOf } from "#test/kit/failure.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";

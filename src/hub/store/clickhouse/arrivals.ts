@@ -15,8 +15,8 @@ import type { Cluster } from "../cluster/port.ts";
 import { createListeners } from "../listeners.ts";
 import type { Wanted } from "../log-port.ts";
 import { readArrivals } from "./arrivals-reading.ts";
-import { logsTable } from "./logs-tables.ts";
 import type { Clickhouse } from "./client.ts";
+import { lastStored } from "./extent.ts";
 import type { Ledger, PendingInsert } from "./ledger.ts";
 
 /** How often the ledger is asked when nobody says that there is something new. */
@@ -280,15 +280,6 @@ export function createArrivals(world: ArrivalsWorld): Arrivals {
       own.clear();
     },
   };
-}
-
-/** The highest position in ClickHouse, where it is above one; else that one. */
-async function lastStored(client: Pick<Clickhouse, "rows">, above: number): Promise<number> {
-  const [row] = await client.rows<{ last: number }>(
-    `SELECT max(position) AS last FROM ${logsTable} WHERE position > {above: UInt64}`,
-    { parameters: { above } },
-  );
-  return Math.max(above, row?.last ?? 0);
 }
 
 function inPieces(arrived: Arrived): readonly Arrived[] {

@@ -27,3 +27,12 @@ export async function readExtent(client: Pick<Clickhouse, "rows">, fromMs: numbe
     oldestMs: new Map(oldest.map((row) => [row.server, row.oldest])),
   };
 }
+
+/** The highest position in ClickHouse, where it is above one; else that one. */
+export async function lastStored(client: Pick<Clickhouse, "rows">, above: number): Promise<number> {
+  const [row] = await client.rows<{ last: number }>(
+    `SELECT max(position) AS last FROM ${logsTable} WHERE position > {above: UInt64}`,
+    { parameters: { above } },
+  );
+  return Math.max(above, row?.last ?? 0);
+}

@@ -2,6 +2,7 @@
 import type { Cancel, Clock } from "#src/lib/clock.ts";
 import { Deque } from "#src/lib/deque.ts";
 import { keep } from "#src/lib/keep.ts";
+import { release, releaseColumns } from "#src/protocol/columns/release.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import { rawBytesOf } from "../chunk.ts";
 import type { Appended, LogBatch } from "../port.ts";
@@ -14,6 +15,12 @@ const groupEntries = 500_000;
 const mostWaitingBytes = 96 * 1024 * 1024;
 /** Bytes of an entry's columns beside its text. */
 const memoryOfEntry = 24;
+
+/** Nobody will look at a delivery any more: at full speed the collector would come too late for a small machine. */
+export function giveBack({ columns, zstd }: LogBatch): void {
+  releaseColumns(columns);
+  if (zstd !== null) release(zstd);
+}
 
 /** A delivery with whoever waits for it. */
 export type Gathered = {
@@ -111,6 +118,11 @@ export function createGathering({ clock, gatherMs, deadlineMs, mostAtOnce, carry
     return group;
   }
 
+  function refuse({ batch, reject }: Gathered, why: string): void {
+    giveBack(batch);
+    reject(refusal(why));
+  }
+
   /** Refuses what has waited too long: its sender keeps it, and comes again. */
   function refuseLate(): void {
     cancelLate = undefined;
@@ -122,16 +134,19 @@ export function createGathering({ clock, gatherMs, deadlineMs, mostAtOnce, carry
       }
       queue.shift();
       queuedBytes -= oldest.bytes;
-      oldest.reject(busy("those before it take too long"));
+      refuse(oldest, "those before it take too long");
     }
   }
 
   return {
     async add(batch) {
-      if (closed) throw busy("the hub is shutting down");
       const { count } = batch.columns;
       const bytes = rawBytesOf(batch.columns) + count * memoryOfEntry + (batch.zstd?.length ?? 0);
-      if (waitingBytes > 0 && waitingBytes + bytes > mostWaitingBytes) throw busy("too much is waiting for ClickHouse");
+      const isTooMuch = waitingBytes > 0 && waitingBytes + bytes > mostWaitingBytes;
+      if (closed || isTooMuch) {
+        giveBack(batch);
+        throw refusal(closed ? "the hub is shutting down" : "too much is waiting for ClickHouse");
+      }
       waitingBytes += bytes;
       try {
         return await new Promise<Appended>((resolve, reject) => {
@@ -151,7 +166,7 @@ export function createGathering({ clock, gatherMs, deadlineMs, mostAtOnce, carry
       cancelGather?.();
       cancelLate?.();
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        next.reject(busy("the hub is shutting down"));
+        refuse(next, "the hub is shutting down");
       }
       queuedBytes = 0;
       while (onTheWay.size > 0) await Promise.all(onTheWay);
@@ -159,8 +174,10 @@ export function createGathering({ clock, gatherMs, deadlineMs, mostAtOnce, carry
   };
 }
 
-function busy(why: string): Fault {
+/** Why a delivery is not taken now. */
+export function refusal(why: string, cause?: unknown): Fault {
   return new Fault("unavailable", `log entries can't be taken now: ${why}`, {
     hint: "Send them again in a moment; nothing is lost while the sender keeps them",
+    ...(cause === undefined ? {} : { cause }),
   });
 }

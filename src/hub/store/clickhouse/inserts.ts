@@ -28,16 +28,16 @@ import type { Clock } from "#src/lib/clock.ts";
 import { keep } from "#src/lib/keep.ts";
 import { type LatencyFigures, createLatencies } from "#src/lib/latencies.ts";
 import { release, releaseColumns } from "#src/protocol/columns/release.ts";
-import { pickColumns } from "#src/protocol/columns/stretch.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { Cluster } from "../cluster/port.ts";
 import { batchKey } from "../deliveries.ts";
 import type { Appended, LogBatch } from "../port.ts";
-import type { Clickhouse } from "./client.ts";
-import { type Gathered, createGathering } from "./insert-gathering.ts";
+import type { Clickhouse, Settings } from "./client.ts";
+import { type Gathered, createGathering, giveBack, refusal } from "./insert-gathering.ts";
 import { createPace } from "./insert-pace.ts";
 import type { Admitted, Ledger } from "./ledger.ts";
 import type { Verdict } from "./ledger-judge.ts";
+import { stretchesOf } from "./insert-stretches.ts";
 import { type Stretch, insertBody, insertSql } from "./native-insert.ts";
 import { logsTable } from "./logs-tables.ts";
 import type { Shards } from "./shards.ts";
@@ -61,6 +61,8 @@ export type InsertsWorld = {
   readonly ledger: Ledger;
   readonly cluster: Pick<Cluster, "hubId" | "isMember">;
   readonly shards: Shards;
+  /** of each insert */
+  readonly settings: Settings;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
   /** Hears of entries that are stored and acknowledged; they are the hearer's, who gives their memory back. */
@@ -121,7 +123,10 @@ export function createInserts(world: InsertsWorld): Inserts {
   function carry(group: readonly Gathered[]): { readonly admitted: Promise<unknown>; readonly done: Promise<unknown> } {
     const why = obstacle();
     if (why !== null) {
-      for (const one of group) one.reject(refusal(why));
+      for (const { batch, reject } of group) {
+        giveBack(batch);
+        reject(refusal(why));
+      }
       return { admitted: Promise.resolve(), done: Promise.resolve() };
     }
     const id = Bun.randomUUIDv7();
@@ -209,7 +214,7 @@ export function createInserts(world: InsertsWorld): Inserts {
       const started = clock.monotonic();
       await retrying(deadline, async (timeoutMs) => {
         if (!cluster.isMember() || cluster.hubId() !== hub) throw refusal("this hub has lost touch with the others");
-        const settings = shards.settings(shard);
+        const settings = { ...world.settings, ...shards.settings(shard) };
         await client.insert({ sql: insertSql(logsTable), body, token: id, settings, timeoutMs });
       });
       insertLatencies.observe(clock.monotonic() - started);
@@ -258,7 +263,10 @@ export function createInserts(world: InsertsWorld): Inserts {
     async append(batch) {
       try {
         const why = obstacle();
-        if (why !== null) throw refusal(why);
+        if (why !== null) {
+          giveBack(batch);
+          throw refusal(why);
+        }
         return await gathering.add(batch);
       } catch (error) {
         figures.refused++;
@@ -275,26 +283,4 @@ export function createInserts(world: InsertsWorld): Inserts {
     }),
     close: gathering.close,
   };
-}
-
-/** New entries with their positions, in the order of the deliveries. */
-function stretchesOf(group: readonly Gathered[], { verdicts, firstPosition }: Admitted): readonly Stretch[] {
-  const stretches: Stretch[] = [];
-  let next = firstPosition;
-  for (const [i, { batch }] of group.entries()) {
-    const verdict = verdicts[i];
-    if (verdict?.kind !== "taken" || (verdict.fresh !== "all" && verdict.fresh.length === 0)) continue;
-    const { fresh } = verdict;
-    const columns = fresh === "all" ? batch.columns : pickColumns(batch.columns, fresh);
-    stretches.push({ serverId: batch.serverId, firstPosition: next, columns });
-    next += columns.count;
-  }
-  return stretches;
-}
-
-function refusal(why: string, cause?: unknown): Fault {
-  return new Fault("unavailable", `log entries can't be taken now: ${why}`, {
-    hint: "Send them again in a moment; nothing is lost while the sender keeps them",
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -8,7 +8,7 @@ import type { Clickhouse } from "./client.ts";
 import { readExtent } from "./extent.ts";
 import { type InsertFigures, type insertTimes, createInserts } from "./inserts.ts";
 import { type LedgerDatabase, createLedger } from "./ledger.ts";
-import { logsDdl } from "./logs-tables.ts";
+import { logsDdl, readInsertSettings } from "./logs-tables.ts";
 import { createSettling } from "./settling.ts";
 import { readShards } from "./shards.ts";
 
@@ -54,7 +54,7 @@ export type LogIntake = Pick<
 export async function openClickhouseIntake(world: IntakeWorld): Promise<LogIntake> {
   const { client, cluster, log } = world;
   for (const statement of logsDdl(client, world.days)) await client.run(statement);
-  const shards = await readShards(client);
+  const [shards, settings] = [await readShards(client), await readInsertSettings(client)];
   const ledger = createLedger(world.ledger);
   const settling = createSettling({ ...world, ledger, shards, isInFlight: (id) => inserts.isInFlight(id) });
   const arrivals = createArrivals({
@@ -68,6 +68,7 @@ export async function openClickhouseIntake(world: IntakeWorld): Promise<LogIntak
     ...world,
     ledger,
     shards,
+    settings,
     warn: (message) => log.warn(message),
     stored(stretches) {
       arrivals.add(stretches);

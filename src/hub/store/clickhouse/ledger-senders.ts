@@ -1,5 +1,5 @@
-/** Rows of senders in the ledger. */
-import type { Transaction } from "kysely";
+/** Rows of senders in the ledger. `locks`: whether rows can be locked, as PostgreSQL can. */
+import { type Transaction, sql } from "kysely";
 
 import { type Sender, readSender, writeSender } from "../deliveries.ts";
 import type { LedgerTables } from "./ledger-tables.ts";
@@ -39,9 +39,19 @@ async function select(
   names: readonly string[],
   locks: boolean,
 ): Promise<readonly (readonly [string, LockedSender])[]> {
-  const query = trx.selectFrom("log_senders").selectAll().where("server", "in", names).orderBy("server");
-  const rows = await (locks ? query.forUpdate() : query).execute();
+  if (names.length === 0) return [];
+  const { rows } = locks
+    ? await selectLocked(trx, names)
+    : { rows: await trx.selectFrom("log_senders").selectAll().where("server", "in", names).execute() };
   return rows.map((row) => [row.server, read(row)]);
+}
+
+/** One parameter, however many they are: making a statement of hundreds costs more than all the rest. */
+async function selectLocked(trx: Transaction<LedgerTables>, names: readonly string[]) {
+  return await sql<LedgerTables["log_senders"]>`
+    select server, ranges, batches, crc from log_senders
+    where server = any (array(select json_array_elements_text(cast(cast(${JSON.stringify(names)} as text) as json))))
+    order by server for update`.execute(trx);
 }
 
 function read(row: LedgerTables["log_senders"]): LockedSender {
@@ -52,9 +62,22 @@ function read(row: LedgerTables["log_senders"]): LockedSender {
   }
 }
 
-/** Writes senders whose rows are locked. */
-export async function putSenders(trx: Transaction<LedgerTables>, changed: ReadonlyMap<string, Sender>): Promise<void> {
+/** Writes senders whose rows are there, and locked where they can be. */
+export async function putSenders(
+  trx: Transaction<LedgerTables>,
+  changed: ReadonlyMap<string, Sender>,
+  locks: boolean,
+): Promise<void> {
   const rows = [...changed].map(([server, sender]) => rowOf(server, sender));
+  if (rows.length === 0) return;
+  if (locks) {
+    await sql`
+      update log_senders set ranges = fresh.ranges, batches = fresh.batches, crc = fresh.crc
+      from json_to_recordset(cast(cast(${JSON.stringify(rows)} as text) as json))
+        as fresh(server text, ranges text, batches text, crc bigint)
+      where log_senders.server = fresh.server`.execute(trx);
+    return;
+  }
   for (let from = 0; from < rows.length; from += rowsAtOnce) {
     await trx
       .insertInto("log_senders")

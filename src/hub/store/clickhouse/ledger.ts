@@ -111,7 +111,7 @@ export function createLedger(database: LedgerDatabase): Ledger {
         const names = [...new Set(deliveries.map(({ serverId }) => serverId))].sort();
         const senders = await lockSenders(trx, names, locks);
         const judged = await judge(deliveries, senders, insert, () => pendingBodies(trx));
-        await putSenders(trx, judged.changed);
+        await putSenders(trx, judged.changed, locks);
         const { verdicts, count } = judged;
         if (count === 0) return { firstPosition: 0, count, verdicts };
         // last, since every other hub waits for it: so positions are committed in their order
@@ -202,7 +202,7 @@ export function createLedger(database: LedgerDatabase): Ledger {
             ];
           }),
         );
-        await putSenders(trx, changed);
+        await putSenders(trx, changed, locks);
         await trx
           .deleteFrom("log_holes")
           .where("at", "<", nowMs - holesMs)

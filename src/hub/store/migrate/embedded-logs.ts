@@ -2,7 +2,9 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
 
+import { systemClock } from "#src/lib/clock.ts";
 import { readArrived } from "../blocks/arrived.ts";
+import { linesOf } from "../blocks/columns.ts";
 import { createHotRows } from "../blocks/hot-rows.ts";
 import { createNames } from "../blocks/names.ts";
 import { openBlockReader } from "../blocks/reader.ts";
@@ -11,9 +13,15 @@ import { createTurns } from "../blocks/turns.ts";
 import { chunksOf } from "../chunk.ts";
 import { openDatabase } from "../database.ts";
 import type { SenderRow } from "../deliveries.ts";
+import { openBlockStore } from "../search/store.ts";
 import { addArrived } from "./log-sums.ts";
-import type { LogSource, LogTarget } from "./logs.ts";
+import type { Counts, LogSource, LogTarget } from "./logs.ts";
 import type { Sums } from "./sums.ts";
+
+/** Lines are compacted when so many have come. */
+const tidyLines = 1_000_000;
+/** Positions whose pieces are looked at in one turn. */
+const positionsAtOnce = 16_384;
 
 export type StoredSender = { readonly server: string } & SenderRow;
 
@@ -30,11 +38,10 @@ export function openEmbeddedLogs(folder: string, onDamage: (error: unknown) => v
   const database = new Database(file, { readonly: true, strict: true });
   database.run("PRAGMA busy_timeout = 5000");
   const { breathe } = createTurns();
+  const headOf = (): number =>
+    database.query<{ value: number }, []>("SELECT value FROM counters WHERE name = 'position'").get()?.value ?? 0;
   return {
-    async head() {
-      const row = database.query<{ value: number }, []>("SELECT value FROM counters WHERE name = 'position'").get();
-      return row?.value ?? 0;
-    },
+    head: async () => headOf(),
     async linesAfter(position) {
       // of the one block that the position lies within, all lines
       const row = database
@@ -45,6 +52,26 @@ export function openEmbeddedLogs(folder: string, onDamage: (error: unknown) => v
       return row?.lines ?? 0;
     },
     arrivalsAfter: (position, upTo) => readArrived(reader.snapshot, position, upTo, onDamage, breathe),
+    counts: async () => countIn(database),
+    async unreadable() {
+      const lost = new Map<string, number>();
+      const head = headOf() + 1;
+      for (let from = 0; from < head; from += positionsAtOnce) {
+        using snapshot = reader.snapshot();
+        // each where it begins
+        for (const piece of snapshot.between(from, Math.min(from + positionsAtOnce, head))) {
+          if (piece.firstPosition <= from) continue;
+          try {
+            linesOf(snapshot.open(piece));
+          } catch (error) {
+            onDamage(error);
+            lost.set(piece.serverId, (lost.get(piece.serverId) ?? 0) + piece.lines);
+          }
+        }
+        await breathe();
+      }
+      return lost;
+    },
     senders: () =>
       database.query<StoredSender, []>("SELECT server, ranges, batches, crc FROM senders ORDER BY server").all(),
     close() {
@@ -54,9 +81,20 @@ export function openEmbeddedLogs(folder: string, onDamage: (error: unknown) => v
   };
 }
 
+function countIn(database: Database): Counts {
+  const rows = database
+    .query<{ name: string; lines: number }, []>(
+      "SELECT name, sum(lines) AS lines FROM (SELECT origins.name AS name, lines FROM blocks JOIN origins ON origins.id = origin UNION ALL SELECT server, last_position - id + 1 FROM chunks) GROUP BY name",
+    )
+    .all();
+  return new Map(rows.map(({ name, lines }) => [name, lines]));
+}
+
 export type EmbeddedLogTarget = LogTarget & {
   /** The position that the next line after all of these has before it, and what is remembered of senders. */
   finish(head: number, senders: readonly StoredSender[]): void;
+  /** Puts everything that was written where a hub would have put it by now. */
+  compact(): Promise<void>;
   isEmpty(): boolean;
   close(): void;
 };
@@ -64,48 +102,59 @@ export type EmbeddedLogTarget = LogTarget & {
 /** Opens or makes `logs.db` below `folder`, to be filled. */
 export async function openEmbeddedLogTarget(folder: string): Promise<EmbeddedLogTarget> {
   const file = join(folder, "logs.db");
-  const { database } = await openDatabase(file, blockMigrations);
-  const names = createNames(database, "sources");
-  const hot = createHotRows(database, names);
   const { breathe } = createTurns();
-  const transact = database.transaction((run: () => void) => run());
-  const chunks = database.prepare<{ id: number }, [number, number]>("SELECT id FROM chunks WHERE id BETWEEN ? AND ?");
-  const putSender = database.prepare<unknown, [string, string, string, number | null]>(
-    "INSERT INTO senders (server, ranges, batches, crc) VALUES (?, ?, ?, ?)",
-  );
-  const putHead = database.prepare<unknown, [number]>(
-    "INSERT INTO counters (name, value) VALUES ('position', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-  );
+  let opened = await openFile(file);
+  let untidy = 0;
+
+  async function compact(): Promise<void> {
+    opened.database.close(true);
+    try {
+      let failure: unknown;
+      const store = await openBlockStore(folder, systemClock, (error) => (failure ??= error));
+      try {
+        // deletes nothing; before it does, what lies as it came is made into blocks
+        await store.prune({ since: () => -Infinity, shares: [], bytes: Infinity });
+      } finally {
+        store.close();
+      }
+      if (failure !== undefined) throw failure;
+    } finally {
+      opened = await openFile(file);
+    }
+    untidy = 0;
+  }
+
   return {
     async write(runs, { first, last }) {
-      transact(() => {
+      opened.transact(() => {
         // of an earlier try
-        for (const { id } of chunks.all(first, last)) hot.remove(id);
+        for (const { id } of opened.chunks.all(first, last)) opened.hot.remove(id);
         for (const { serverId, firstPosition, columns } of runs) {
           let id = firstPosition;
           for (const chunk of chunksOf(columns, null)) {
-            hot.put(id, serverId, chunk);
+            opened.hot.put(id, serverId, chunk);
             id += chunk.columns.count;
           }
         }
       });
     },
     async linesOf({ first, last }) {
-      const row = database
+      const row = opened.database
         .query<{ lines: number | null }, [number, number]>(
           "SELECT sum(last_position - id + 1) AS lines FROM chunks WHERE id BETWEEN ? AND ?",
         )
         .get(first, last);
       return row?.lines ?? 0;
     },
-    async sums(upTo, seen) {
+    async sums(after, upTo, seen, signal) {
       const sums: Sums = new Map();
       const reader = openBlockReader(file);
       const fail = (error: unknown) => {
         throw error;
       };
       try {
-        for await (const arrived of readArrived(reader.snapshot, 0, upTo, fail, breathe)) {
+        for await (const arrived of readArrived(reader.snapshot, after, upTo, fail, breathe)) {
+          signal?.throwIfAborted();
           addArrived(sums, arrived);
           seen(arrived.columns.count);
         }
@@ -114,16 +163,38 @@ export async function openEmbeddedLogTarget(folder: string): Promise<EmbeddedLog
       }
       return sums;
     },
+    counts: async () => countIn(opened.database),
+    async tidy(lines) {
+      untidy += lines;
+      if (untidy >= tidyLines) await compact();
+    },
+    compact,
     finish: (head, senders) =>
-      transact(() => {
-        database.run("DELETE FROM senders");
-        for (const { server, ranges, batches, crc } of senders) putSender.run(server, ranges, batches, crc);
-        putHead.run(head);
+      opened.transact(() => {
+        opened.database.run("DELETE FROM senders");
+        for (const { server, ranges, batches, crc } of senders) opened.putSender.run(server, ranges, batches, crc);
+        opened.putHead.run(head);
       }),
     isEmpty: () =>
-      database
+      opened.database
         .query<{ rows: number }, []>("SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM blocks) AS rows")
         .get()?.rows === 0,
-    close: () => database.close(true),
+    close: () => opened.database.close(true),
+  };
+}
+
+async function openFile(file: string) {
+  const { database } = await openDatabase(file, blockMigrations);
+  return {
+    database,
+    hot: createHotRows(database, createNames(database, "sources")),
+    transact: database.transaction((run: () => void) => run()),
+    chunks: database.prepare<{ id: number }, [number, number]>("SELECT id FROM chunks WHERE id BETWEEN ? AND ?"),
+    putSender: database.prepare<unknown, [string, string, string, number | null]>(
+      "INSERT INTO senders (server, ranges, batches, crc) VALUES (?, ?, ?, ?)",
+    ),
+    putHead: database.prepare<unknown, [number]>(
+      "INSERT INTO counters (name, value) VALUES ('position', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    ),
   };
 }

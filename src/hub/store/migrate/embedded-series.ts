@@ -42,6 +42,11 @@ export type EmbeddedSeries = {
 
 export const hourKey = (origin: string, hourS: number): string => `${hourS} ${origin}`;
 
+export function readHourKey(key: string): { readonly hour: number; readonly origin: string } {
+  const space = key.indexOf(" ");
+  return { hour: Number(key.slice(0, space)), origin: key.slice(space + 1) };
+}
+
 type Row = { readonly id: number; readonly name: string; readonly tier: Tier; readonly body: Uint8Array };
 
 /** Opens `metrics.db` below `folder`; null: there is none. `onDamage` hears of what can't be read, which is left out. */

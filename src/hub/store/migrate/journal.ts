@@ -61,11 +61,19 @@ export type Journal = {
   /** Notes a range before it is sent. */
   begin(part: string, range: Range): Promise<void>;
   finish(part: string, range: Range): Promise<void>;
-  /** What all finished ranges of a part hold. */
-  sums(part: string): Promise<Sums>;
+  /** What finished ranges of a part hold; `after`: those that begin behind this. */
+  sums(part: string, after?: number): Promise<Sums>;
+  /** Up to where what is there was compared. */
+  comparedUpTo(part: string): Promise<number>;
+  /** Notes that everything up to the end of a finished range was compared, and is the same. */
+  compared(part: string, upTo: number): Promise<void>;
   lines(part: string): Promise<number>;
   done(atMs: number): Promise<void>;
 };
+
+const comparedPart = (part: string): string => `${part} compared`;
+/** Ranges that are read at once. */
+const rangesAtOnce = 50;
 
 /** The state of what lies in a database; null: no migration has ever filled it. */
 export async function migrationIn(queries: AnyQueries): Promise<JournalTables["migration"] | null> {
@@ -128,29 +136,45 @@ export async function openJournal(
   }
   const state = found.state === "done" ? "done" : "copying";
 
-  async function ranges(part: string, done: 0 | 1): Promise<JournalTables["migration_ranges"][]> {
-    return await db
+  /** Finished ranges from one end to another, some at a time: of a large fleet each has thousands of sums. */
+  async function* finished(part: string, after: number, upTo: number): AsyncGenerator<JournalTables["migration_ranges"]> {
+    for (let last = after; ;) {
+      const rows = await db
+        .selectFrom("migration_ranges")
+        .selectAll()
+        .where("part", "=", part)
+        .where("done", "=", 1)
+        .where("last", ">", last)
+        .where("last", "<=", upTo)
+        .orderBy("last")
+        .limit(rangesAtOnce)
+        .execute();
+      yield* rows;
+      if (rows.length < rangesAtOnce) return;
+      last = rows.at(-1)?.last ?? upTo;
+    }
+  }
+
+  async function newestOf(part: string): Promise<number> {
+    const newest = await db
       .selectFrom("migration_ranges")
-      .selectAll()
+      .select((get) => get.fn.max("last").as("last"))
       .where("part", "=", part)
-      .where("done", "=", done)
-      .orderBy("last")
-      .execute();
+      .where("done", "=", 1)
+      .executeTakeFirst();
+    return newest?.last ?? 0;
   }
 
   return {
     state,
-    async copiedUpTo(part) {
-      const newest = await db
-        .selectFrom("migration_ranges")
-        .select((get) => get.fn.max("last").as("last"))
-        .where("part", "=", part)
-        .where("done", "=", 1)
-        .executeTakeFirst();
-      return newest?.last ?? 0;
-    },
+    copiedUpTo: newestOf,
     async open(part) {
-      const [row] = await ranges(part, 0);
+      const row = await db
+        .selectFrom("migration_ranges")
+        .selectAll()
+        .where("part", "=", part)
+        .where("done", "=", 0)
+        .executeTakeFirst();
       return row === undefined ? null : rangeOf(row);
     },
     async begin(part, range) {
@@ -168,10 +192,34 @@ export async function openJournal(
         .where("insert_id", "=", range.insertId)
         .execute();
     },
-    async sums(part) {
+    async sums(part, after = 0) {
       const all: Sums = new Map();
-      for (const row of await ranges(part, 1)) addSums(all, readSums(row.sums));
+      for await (const row of finished(part, after, Number.MAX_SAFE_INTEGER)) addSums(all, readSums(row.sums));
       return all;
+    },
+    comparedUpTo: (part) => newestOf(comparedPart(part)),
+    async compared(part, upTo) {
+      const sums: Sums = new Map();
+      let lines = 0;
+      for await (const row of finished(part, 0, upTo)) {
+        addSums(sums, readSums(row.sums));
+        lines += row.lines;
+      }
+      const one = { first: 1, last: upTo, insertId: crypto.randomUUID(), arrivedMs: 0, lines, sums };
+      // ranges that nobody asks for any more become one, so that their list does not grow with the log
+      await db.transaction().execute(async (trx) => {
+        await trx
+          .deleteFrom("migration_ranges")
+          .where("part", "in", [part, comparedPart(part)])
+          .where("done", "=", 1)
+          .where("last", "<=", upTo)
+          .execute();
+        const mark = { ...one, insertId: crypto.randomUUID(), lines: 0, sums: new Map() };
+        await trx
+          .insertInto("migration_ranges")
+          .values([rowOf(part, one, 1), rowOf(comparedPart(part), mark, 1)])
+          .execute();
+      });
     },
     async lines(part) {
       const { rows } = await sql<{ lines: number | string | null }>`

@@ -17,8 +17,7 @@ export function nameOfKey(key: string): string {
   return `logs ${new Date(Number(day) * dayMs).toISOString().slice(0, 10)} ${server.join(" ")}`;
 }
 
-/** The day that a key is of, as its first millisecond. */
-export const dayOfKey = (key: string): number => Number(key.slice(0, key.indexOf(" "))) * dayMs;
+export const serverOfKey = (key: string): string => key.slice(key.indexOf(" ") + 1);
 
 /** Adds every line of what arrived. */
 export function addArrived(sums: Sums, { serverId, firstPosition, columns }: Arrived): void {

@@ -5,8 +5,8 @@
 import type { Arrived } from "#src/protocol/log-columns.ts";
 import { Fault } from "#src/protocol/fault.ts";
 import type { Journal, Range } from "./journal.ts";
-import { addArrived } from "./log-sums.ts";
-import { type Sums } from "./sums.ts";
+import { addArrived, nameOfKey, serverOfKey } from "./log-sums.ts";
+import { type Difference, type Sums, differencesOf } from "./sums.ts";
 
 /** A range ends when it has so many lines, or bytes of messages: one insert, held in memory. */
 const rangeLines = 65_536;
@@ -21,15 +21,25 @@ export type LogSource = {
   linesAfter(position: number): Promise<number>;
   /** Each is good for as long as its holder wants it. */
   arrivalsAfter(position: number, upTo: number): AsyncIterable<Arrived>;
+  /** How many lines there are of each server, of a source that stands still. */
+  counts(): Promise<Counts>;
+  /** Of these, lines that can't be read; looks at everything. */
+  unreadable(): Promise<Counts>;
 };
+
+/** Lines by server. */
+export type Counts = ReadonlyMap<string, number>;
 
 export type LogTarget = {
   /** Stores a range, unless it has it already. */
   write(runs: readonly Arrived[], range: Omit<Range, "sums">): Promise<void>;
   /** How many lines of a range it has. */
   linesOf(range: Pick<Range, "first" | "last" | "insertId">): Promise<number>;
-  /** By day and server, what it has up to a position: read back, not remembered. */
-  sums(upTo: number, seen: (lines: number) => void): Promise<Sums>;
+  /** By day and server, what it has after a position and up to another: read back, not remembered. */
+  sums(after: number, upTo: number, seen: (lines: number) => void, signal?: AbortSignal): Promise<Sums>;
+  counts(): Promise<Counts>;
+  /** Between two ranges: a time to put in order what was written. */
+  tidy?(lines: number): Promise<void>;
 };
 
 export type LogCopy = {
@@ -101,6 +111,56 @@ async function send({ target, journal, copied }: LogCopy, range: Range, runs: re
     range.lines,
     runs.reduce((sum, { columns }) => sum + columns.text.length, 0),
   );
+  await target.tidy?.(range.lines);
+}
+
+/**
+ * Compares what was copied since the last comparison, up to `upTo`, where a range ends. What was compared is not compared
+ * again but counted ({@link countLogs}), so that the last look, for which a hub stands still, is at little.
+ */
+export async function compareLogs(
+  { target, journal, signal }: Pick<LogCopy, "target" | "journal" | "signal">,
+  upTo: number,
+  seen: (lines: number) => void,
+): Promise<{ readonly compared: number; readonly differences: readonly Difference[] }> {
+  const after = await journal.comparedUpTo(logsPart);
+  if (after >= upTo) return { compared: 0, differences: [] };
+  const wanted = await journal.sums(logsPart, after);
+  const differences = differencesOf(wanted, await target.sums(after, upTo, seen, signal), nameOfKey);
+  if (differences.length === 0) await journal.compared(logsPart, upTo);
+  return { compared: linesIn(wanted), differences };
+}
+
+const linesIn = (sums: Sums): number => [...sums.values()].reduce((lines, { count }) => lines + count, 0);
+
+/**
+ * Counts everything, of a source that stands still: the target must have what was copied, and no server may have more lines
+ * in the source than it has there, except such as can't be read. (It may have less: what was too old went.)
+ */
+export async function countLogs(
+  { source, target, journal }: Pick<LogCopy, "source" | "target" | "journal">,
+  onDamage: (problem: string) => void,
+): Promise<readonly Difference[]> {
+  const copied = new Map<string, number>();
+  for (const [key, { count }] of await journal.sums(logsPart)) {
+    const server = serverOfKey(key);
+    copied.set(server, (copied.get(server) ?? 0) + count);
+  }
+  const [there, here] = [await target.counts(), await source.counts()];
+  const differences: Difference[] = [];
+  for (const server of [...new Set([...copied.keys(), ...there.keys()])].sort()) {
+    const [wanted, found] = [copied.get(server) ?? 0, there.get(server) ?? 0];
+    if (wanted !== found) differences.push({ what: `lines of ${server}`, wanted, found });
+  }
+  const short = [...here].filter(([server, lines]) => lines > (there.get(server) ?? 0));
+  if (short.length === 0) return differences;
+  const unreadable = await source.unreadable();
+  for (const [server, lines] of short) {
+    const [lost, found] = [unreadable.get(server) ?? 0, there.get(server) ?? 0];
+    if (lost > 0) onDamage(`${lost} lines of ${server}`);
+    if (lines - lost > found) differences.push({ what: `lines of ${server}`, wanted: lines - lost, found });
+  }
+  return differences;
 }
 
 function describe(runs: readonly Arrived[], { oldestMs, nowMs }: LogCopy["arrivals"]) {

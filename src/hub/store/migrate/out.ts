@@ -20,12 +20,11 @@ import { openEmbeddedSeries } from "./embedded-series.ts";
 import { copyErrors } from "./errors.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import { putLedger, readLedger, sumRemembered } from "./ledger.ts";
-import { dayOfKey, nameOfKey } from "./log-sums.ts";
-import { type LogCopy, copyLogs, logsPart } from "./logs.ts";
+import { type LogCopy, compareLogs, copyLogs, countLogs, logsPart } from "./logs.ts";
 import { lockMigration } from "./lock.ts";
 import { leaveMark, readMark } from "./mark.ts";
 import { copyPeople } from "./people.ts";
-import { type MigrationProgress, type MigrationReport, createTeller } from "./progress.ts";
+import { type MigrationProgress, type MigrationReport, type Teller, createTeller } from "./progress.ts";
 import { copySeriesBlocks, finishSeries } from "./series.ts";
 import { sumSeries, sumStoredSeries } from "./series-sums.ts";
 import { refuseOtherVersion, refuseWithoutRoom } from "./source.ts";
@@ -34,8 +33,6 @@ import { copyNumbered, copyState, setPositions, sumState } from "./state.ts";
 import { type Difference, type Sums, differencesOf } from "./sums.ts";
 import { type Side, isTargetEmpty, refuseLiveHubs } from "./target.ts";
 
-const dayMs = 86_400_000;
-
 export type MoveOut = {
   readonly dataDir: string;
   /** tells the hub from others: what its secret's fingerprint is */
@@ -43,7 +40,6 @@ export type MoveOut = {
   readonly postgres: Postgres;
   /** null: logs and metrics stay where they are */
   readonly clickhouse: Clickhouse | null;
-  readonly logDays: number;
   readonly seriesRetention: SeriesRetention;
   /** Makes the tables of sign-in, and has the secret agreed on. */
   readonly prepare: () => Promise<void>;
@@ -84,11 +80,25 @@ async function run(move: MoveOut): Promise<MigrationReport> {
     await move.prepare();
     const opened = await openSource(move, journal, ends);
     await copyGrowing(move, opened, to);
-    if (!finish) return await report(move, journal, "copying", opened);
+      const { logs, teller } = opened;
+    const early = logs === null ? null : await compareNew(logs.copy, await journal.copiedUpTo(logsPart), teller);
+    if (early !== null && early.differences.length > 0) {
+      return { ...(await report(move, journal, "different", opened)), ...early };
+    }
+    if (!finish) return { ...(await report(move, journal, "copying", opened)), compared: early?.compared ?? 0 };
     return await finishMove(move, opened, journal, to);
   } finally {
     for (const end of ends.toReversed()) await end();
   }
+}
+
+/** Compares the lines that were copied since the last time. */
+export async function compareNew(copy: LogCopy, upTo: number, teller: Teller) {
+  const { journal } = copy;
+  let lines = 0;
+  for (const { count } of (await journal.sums(logsPart, await journal.comparedUpTo(logsPart))).values()) lines += count;
+  if (lines > 0) teller.begin("check", lines);
+  return await compareLogs(copy, upTo, teller.add);
 }
 
 type Opened = Awaited<ReturnType<typeof openSource>>;
@@ -103,15 +113,15 @@ async function openSource(move: MoveOut, journal: Journal, ends: (() => void | P
   if (clickhouse === null) return { state, teller, damaged, logs: null, series: null };
   const logs = openEmbeddedLogs(dataDir, onDamage);
   ends.push(() => logs.close());
-  const target = await openClickhouseLogTarget(clickhouse, move.logDays);
+  const target = await openClickhouseLogTarget(clickhouse);
   const nowMs = clock.now();
   const logCopy: LogCopy = {
     source: logs,
     target,
     journal,
     signal,
-    // a day short of what is kept: what is copied must not go before it was compared
-    arrivals: { oldestMs: nowMs - Math.max(0, move.logDays - 1) * dayMs, nowMs },
+    // what is too old for the hub goes when that starts there
+    arrivals: { oldestMs: 0, nowMs },
     copied: teller.add,
   };
   const source = openEmbeddedSeries(dataDir, onDamage);
@@ -146,9 +156,9 @@ async function finishMove(move: MoveOut, opened: Opened, journal: Journal, to: S
   const { state, teller, logs, series } = opened;
   const differences: Difference[] = [];
   let compared = 0;
-  const compare = (wanted: Sums, found: Sums, name: (key: string) => string = (key) => key): void => {
+  const compare = (wanted: Sums, found: Sums): void => {
     for (const { count } of wanted.values()) compared += count;
-    differences.push(...differencesOf(wanted, found, name));
+    differences.push(...differencesOf(wanted, found, (key) => key));
   };
 
   teller.begin("state", null);
@@ -181,11 +191,10 @@ async function finishMove(move: MoveOut, opened: Opened, journal: Journal, to: S
     const remembered = { head: await logs.source.head(), senders: logs.source.senders() };
     await putLedger(ledger, remembered);
     compare(sumRemembered(remembered), sumRemembered(await readLedger(ledger)));
-    teller.begin("check", await journal.lines(logsPart));
-    const since = clock.now() - move.logDays * dayMs;
-    // of what is too old to be kept, either side may have let go meanwhile
-    const kept = (sums: Sums): Sums => new Map([...sums].filter(([key]) => dayOfKey(key) >= since));
-    compare(kept(await journal.sums(logsPart)), kept(await logs.target.sums(remembered.head, teller.add)), nameOfKey);
+    const both = await compareNew(logs.copy, remembered.head, teller);
+    compared += both.compared;
+    differences.push(...both.differences);
+    differences.push(...(await countLogs(logs.copy, (problem) => opened.damaged.push(problem))));
   }
   if (series !== null) {
     teller.begin("metrics", null);

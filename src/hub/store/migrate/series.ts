@@ -5,13 +5,13 @@
  */
 import type { Tier } from "#src/protocol/series.ts";
 import { type Clickhouse, type Settings } from "../clickhouse/client.ts";
-import { RowReader, readAnswer } from "../clickhouse/series-answer.ts";
 import { forgetOrigins, makeSeriesTables } from "../clickhouse/series-tables.ts";
 import type { SeriesPlace } from "../clickhouse/series-tables.ts";
+import { quoteName } from "../clickhouse/series-text.ts";
 import { ByteWriter } from "../series/bytes.ts";
 import type { Column, Rolled } from "../series/column.ts";
 import { longestGapS } from "../series/rollup.ts";
-import { type EmbeddedSeries, type SeriesPiece, hourKey } from "./embedded-series.ts";
+import { type EmbeddedSeries, type SeriesPiece, hourKey, readHourKey } from "./embedded-series.ts";
 import type { Journal } from "./journal.ts";
 
 const hourS = 3600;
@@ -42,7 +42,10 @@ export type SeriesCopy = {
 /** Copies what is in blocks and was not copied yet. */
 export async function copySeriesBlocks(copy: SeriesCopy): Promise<void> {
   const { source, client, place, journal } = copy;
-  await makeSeriesTables(client, place);
+  await makeSeriesTables(client, forever(place));
+  // what is copied is rolled up already: an hour that was noted now would be made of samples again
+  const cluster = place.cluster === null ? "" : ` ON CLUSTER ${quoteName(place.cluster)}`;
+  await client.run(`DROP VIEW IF EXISTS metric_touched${cluster} SYNC`);
   let first = (await journal.copiedUpTo(seriesPart)) + 1;
   const rows = createRows(copy);
   async function flush(last: number): Promise<void> {
@@ -62,13 +65,14 @@ export async function copySeriesBlocks(copy: SeriesCopy): Promise<void> {
   if (last >= first) await flush(last);
 }
 
-/** Copies the rest, of a hub that stands still, and says which hours need not be rolled up again. */
+/** Copies the rest, of a hub that stands still, and says which hours are to be rolled up. */
 export async function finishSeries(copy: SeriesCopy): Promise<void> {
   const { source, client, place } = copy;
   await copySeriesBlocks(copy);
   const rows = createRows(copy);
   const open = new Set(source.openHours());
   for (const piece of source.open()) {
+    copy.signal.throwIfAborted();
     rows.add(piece);
     for (const { times } of piece.columns) {
       for (const time of times)
@@ -78,35 +82,37 @@ export async function finishSeries(copy: SeriesCopy): Promise<void> {
   }
   await rows.flush();
   const origins = new Set(source.origins());
-  const known = await client.rows<{ origin: string }>(
-    "SELECT DISTINCT toString(origin) AS origin FROM metric_samples UNION DISTINCT SELECT DISTINCT toString(origin) AS origin FROM metric_rollups",
+  const known = await client.rows<{ name: string }>(
+    "SELECT DISTINCT toString(origin) AS name FROM metric_samples UNION DISTINCT SELECT DISTINCT toString(origin) AS name FROM metric_rollups",
   );
-  const gone = known.map(({ origin }) => origin).filter((origin) => !origins.has(origin));
+  const gone = known.map(({ name }) => name).filter((name) => !origins.has(name));
   // lightweight deletes wait for nothing unless they are told to
   const wait: Settings = { mutations_sync: "2" };
   if (gone.length > 0)
     for (const statement of forgetOrigins(gone, place)) await client.run(statement, { settings: wait });
-  await noteRolled(copy, open);
+  await noteOpenHours(copy, open);
+  // with what notes hours from now on
+  await makeSeriesTables(client, forever(place));
 }
 
-/** Hours that were touched by what was copied, and whose averages were copied as well. */
-async function noteRolled({ client }: SeriesCopy, open: ReadonlySet<string>): Promise<void> {
-  const [clock] = await client.rows<{ now: number }>("SELECT toUnixTimestamp64Milli(now64(3)) AS now");
-  const answer = new RowReader(
-    await readAnswer(
-      client,
-      "SELECT toUnixTimestamp(hour) AS h, origin FROM metric_hours GROUP BY hour, origin ORDER BY h, origin FORMAT RowBinary",
-    ),
-  );
+/** While it is copied nothing is forgotten; the hub that starts there sets the times of its settings. */
+const forever = (place: SeriesPlace): SeriesPlace => ({
+  ...place,
+  retention: { raw: Infinity, minutes: Infinity, hours: Infinity },
+});
+
+/** Hours of which averages are to be made. Of all others hubs take those that were copied, as the embedded store does. */
+async function noteOpenHours({ client, source, nowMs }: SeriesCopy, open: ReadonlySet<string>): Promise<void> {
   const out = new ByteWriter(64 * 1024);
   const number = createNumberWriter(out);
-  while (!answer.done) {
-    const [hour, origin] = [answer.uint32(), answer.text()];
-    if (open.has(hourKey(origin, hour))) continue;
+  const origins = new Set(source.origins());
+  for (const key of open) {
+    const { hour, origin } = readHourKey(key);
+    if (!origins.has(origin)) continue;
     number.uint32(hour);
     out.text(origin);
+    number.int64(nowMs);
     number.int64(0);
-    number.int64(clock?.now ?? 0);
   }
   await insert(client, hoursSql, out);
 }

@@ -9,7 +9,7 @@ import { dataParts } from "../backup-manifest.ts";
 import { blockMigrations } from "../blocks/tables.ts";
 import type { Clickhouse } from "../clickhouse/client.ts";
 import { isHalfRestored } from "../replacement.ts";
-import { stateMigrations } from "../state-tables.ts";
+import { stateMigrations } from "../state-migrations.ts";
 
 /**
  * Whether the tables of a folder are those of this version.

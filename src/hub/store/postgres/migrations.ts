@@ -6,7 +6,8 @@ import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import { makeLedgerTables } from "../clickhouse/ledger-tables.ts";
 import { makeClusterTables } from "../cluster/tables.ts";
 import { makeErrorLogTables } from "../errors/shared-tables.ts";
-import { type StateTables, stateMigrations } from "../state-tables.ts";
+import { stateMigrations } from "../state-migrations.ts";
+import type { StateTables } from "../state-tables.ts";
 import type { Postgres } from "./connection.ts";
 import { faultOf, sqlstateOf } from "./faults.ts";
 

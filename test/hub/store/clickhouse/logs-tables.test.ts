@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
-import { logsDdl, onCluster, storedTable } from "#src/hub/store/clickhouse/logs-tables.ts";
+import { logsDdl, onCluster, readInsertSettings, storedTable } from "#src/hub/store/clickhouse/logs-tables.ts";
+import { dearIndexes } from "#src/hub/store/clickhouse/search/indexes.ts";
 import { spreadOver } from "#src/hub/store/clickhouse/shards.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
@@ -38,6 +39,31 @@ describe("tables of logs", () => {
     });
     expect(shards.settings(2)).toEqual({ insert_shard_id: "2", insert_distributed_sync: "1" });
   });
+
+  test.skipIf(!haveClickhouse)(
+    "have the dear indexes of what was inserted once it is merged (needs ClickHouse)",
+    async () => {
+      const url = await (await sharedClickhouse()).freshDatabase();
+      const client = await openClickhouse(url, world);
+      for (const statement of logsDdl(client, 30)) await client.run(statement);
+      const settings = await readInsertSettings(client);
+      for (const position of [1, 2]) {
+        const row = `SELECT 'a', ${position}, 'some words', now64(3)`;
+        await client.run(`INSERT INTO logs (server, position, message, arrived) ${row}`, { settings });
+      }
+      const indexes = async () =>
+        await client.rows<{ name: string; bytes: number }>(
+          "SELECT name, data_compressed_bytes AS bytes FROM system.data_skipping_indices WHERE database = currentDatabase()",
+        );
+      const missing = (await indexes()).filter(({ bytes }) => bytes === 0).map(({ name }) => name);
+      expect(missing.toSorted()).toEqual(dearIndexes.toSorted());
+      await client.run("OPTIMIZE TABLE logs FINAL");
+      expect((await indexes()).filter(({ bytes }) => bytes === 0)).toEqual([]);
+      // an older one does not know of it
+      expect(await readInsertSettings({ rows: async () => [] })).toEqual({});
+      await client.close();
+    },
+  );
 
   test.skipIf(!haveClickhouse)("are made once by many hubs that start together (needs ClickHouse)", async () => {
     const url = await (await sharedClickhouse()).freshDatabase();

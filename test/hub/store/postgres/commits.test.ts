@@ -3,7 +3,11 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openCluster } from "#src/hub/store/cluster/cluster.ts";
 import type { Change } from "#src/hub/store/cluster/port.ts";
-import { createPostgresCommits } from "#src/hub/store/postgres/commits.ts";
+import {
+  type PostgresCommits,
+  type PostgresCommitsWorld,
+  createPostgresCommits,
+} from "#src/hub/store/postgres/commits.ts";
 import { openPostgres } from "#src/hub/store/postgres/connection.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { project, server } from "#test/hub/store/open.ts";
@@ -19,33 +23,36 @@ setDefaultTimeout(60_000);
 
 const log = { info: () => undefined, warn: () => undefined };
 
+type Run = PostgresCommitsWorld["transactions"]["run"];
+
+/** Group commit over transactions that do what the test says. */
+function commitsOver(run: Run, others: Partial<PostgresCommitsWorld> = {}): PostgresCommits {
+  return createPostgresCommits({
+    transactions: { open: async () => undefined, run, wasCommitted: async () => false, close: async () => undefined },
+    clock: systemClock,
+    staged: { commit: () => undefined, rollback: () => undefined },
+    patienceMs: 5000,
+    surprised: () => undefined,
+    warn: () => undefined,
+    ...others,
+  });
+}
+
+const write = (commits: PostgresCommits) =>
+  commits.write<unknown>(function* () {
+    // nothing
+  });
+
 describe("what writes together", () => {
   // Before, each was tried again for itself, and waited for the lock as long as the group had
   test("is refused together when somebody else keeps it waiting", async () => {
     let runs = 0;
-    const commits = createPostgresCommits({
-      transactions: {
-        open: async () => undefined,
-        run: async () => {
-          runs++;
-          throw Object.assign(new Error("canceling statement due to statement timeout"), { errno: "57014" });
-        },
-        wasCommitted: async () => false,
-        close: async () => undefined,
-      },
-      clock: systemClock,
-      staged: { commit: () => undefined, rollback: () => undefined },
-      patienceMs: 1000,
-      surprised: () => undefined,
-      warn: () => undefined,
+    const commits = commitsOver(async () => {
+      runs++;
+      throw Object.assign(new Error("canceling statement due to statement timeout"), { errno: "57014" });
     });
-    const writes = Array.from({ length: 10 }, () =>
-      commits.write(function* () {
-        // nothing
-      }),
-    );
-    expect(new Set(await Promise.all(writes.map(codeOf)))).toEqual(new Set(["unavailable"]));
-    expect(runs).toBe(1);
+    const codes = await Promise.all(Array.from({ length: 10 }, () => codeOf(write(commits))));
+    expect([new Set(codes), runs]).toEqual([new Set(["unavailable"]), 1]);
     await commits.close();
   });
 
@@ -53,29 +60,13 @@ describe("what writes together", () => {
   test("is not tried again when getting no connection has taken all of its time", async () => {
     const clock = createTestClock();
     let runs = 0;
-    const commits = createPostgresCommits({
-      transactions: {
-        open: async () => undefined,
-        run: async () => {
-          runs++;
-          clock.advance(4950);
-          throw Object.assign(new Error("Failed to connect"), { code: "ERR_POSTGRES_CONNECTION_REFUSED" });
-        },
-        wasCommitted: async () => false,
-        close: async () => undefined,
-      },
-      clock,
-      staged: { commit: () => undefined, rollback: () => undefined },
-      patienceMs: 5000,
-      surprised: () => undefined,
-      warn: () => undefined,
-    });
+    const run: Run = async () => {
+      runs++;
+      clock.advance(4950);
+      throw Object.assign(new Error("Failed to connect"), { code: "ERR_POSTGRES_CONNECTION_REFUSED" });
+    };
     let code: unknown;
-    const writing = codeOf(
-      commits.write(function* () {
-        // nothing
-      }),
-    ).then((refused) => (code = refused));
+    const writing = codeOf(write(commitsOver(run, { clock }))).then((refused) => (code = refused));
     await until(() => {
       clock.advance(10);
       return code !== undefined;
@@ -87,31 +78,17 @@ describe("what writes together", () => {
   // Before, whoever had written was never answered, and all that was written later waited for it
   test("is answered though a listener fails", async () => {
     const warnings: string[] = [];
-    const commits = createPostgresCommits({
-      transactions: {
-        open: async () => undefined,
-        run: async (tasks) => {
-          for (const task of tasks) task.value = "done";
-        },
-        wasCommitted: async () => false,
-        close: async () => undefined,
-      },
-      clock: systemClock,
-      staged: {
-        commit() {
-          throw new Error("a defect");
-        },
-        rollback: () => undefined,
-      },
-      patienceMs: 1000,
-      surprised: () => undefined,
+    const commit = () => {
+      throw new Error("a defect");
+    };
+    const run: Run = async (tasks) => {
+      for (const task of tasks) task.value = "done";
+    };
+    const commits = commitsOver(run, {
+      staged: { commit, rollback: () => undefined },
       warn: (message) => void warnings.push(message),
     });
-    const write = () =>
-      commits.write<unknown>(function* () {
-        // nothing
-      });
-    expect([await write(), await write()]).toEqual(["done", "done"]);
+    expect([await write(commits), await write(commits)]).toEqual(["done", "done"]);
     expect(warnings).toEqual(Array.from({ length: 2 }, () => "who follows what was written failed: a defect"));
     await commits.close();
   });

@@ -111,9 +111,10 @@ describe.skipIf(!havePostgres)("a connection to the database (needs PostgreSQL)"
 
   test("keeps what must not wait apart from what takes all connections", async () => {
     await using database = await freshDatabase();
-    await using postgres = await opened(`${database.url}?max=2`, times);
+    await using postgres = await opened(`${database.url}?max=3`, times);
     const done = Promise.withResolvers<void>();
     const db = postgres.queries();
+    // the third is for searches
     const holding = [1, 2].map(() => db.transaction().execute(() => done.promise));
     const third = failureOf(sql`SELECT 1`.execute(db));
     expect((await sql`SELECT 1 AS one`.execute(postgres.control())).rows).toEqual([{ one: 1 }]);
