@@ -200,5 +200,8 @@ step "pages" suite "$scratch/pages.log" 900 test/browser
 hosts=(test/e2e/install.test.ts test/e2e/install-services.test.ts test/e2e/outlive-systemd.test.ts test/e2e/setup-systemd.test.ts
   test/e2e/ssh-cuts.test.ts test/e2e/ssh-deploy.test.ts test/e2e/ssh-docker.test.ts test/e2e/ssh-polling.test.ts)
 step "whole hosts" suite "$scratch/hosts.log" 600 "${hosts[@]}"
-step "end to end" suite "$scratch/e2e.log" 840 test/e2e "${hosts[@]/#/--path-ignore-patterns=}"
+step "end to end" suite "$scratch/e2e.log" 840 test/e2e "${hosts[@]/#/--path-ignore-patterns=}" \
+  --path-ignore-patterns='test/e2e/scale/**'
+# two hubs, two databases and 2,000 agents need both processors
+step "many hubs" suite "$scratch/scale.log" 400 test/e2e/scale
 summary

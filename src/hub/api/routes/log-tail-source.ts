@@ -165,12 +165,15 @@ export function createTailSource(logs: Arrivals, budget: TailBudget, now = () =>
         if (listeners.size > 0) pulseIn(0);
       }, ms);
     };
-    keep(load(position, Math.min(position + most, since)).then(() => goOn(0)), (error) => {
-      const isAway = error instanceof Fault && error.code === "unavailable";
-      // each of the tails is told, and ends
-      if (!isAway) problem = `the log can't be read: ${reasonOf(error)}`;
-      goOn(isAway ? awayMs : 0);
-    });
+    keep(
+      load(position, Math.min(position + most, since)).then(() => goOn(0)),
+      (error) => {
+        const isAway = error instanceof Fault && error.code === "unavailable";
+        // each of the tails is told, and ends
+        if (!isAway) problem = `the log can't be read: ${reasonOf(error)}`;
+        goOn(isAway ? awayMs : 0);
+      },
+    );
   }
 
   return {

@@ -25,18 +25,18 @@ import { openDatabase } from "../database.ts";
 import { openSharedErrorStore } from "../errors/shared.ts";
 import { lockFolder } from "../lock.ts";
 import { type Postgres, faultOf } from "../postgres/connection.ts";
-import { openBlockStore } from "../search/store.ts";
 import { openStateStore } from "../state.ts";
+import { countLines } from "./clickhouse-logs.ts";
 import { openEmbeddedLogTarget, openEmbeddedLogs } from "./embedded-logs.ts";
 import { bringSeriesBack } from "./embedded-series-target.ts";
 import { type Journal, leaveDatabase, openJournal, refuseHalf } from "./journal.ts";
 import { readLedger, sumRemembered } from "./ledger.ts";
-import { nameOfKey } from "./log-sums.ts";
-import { type LogCopy, type LogSource, copyLogs, logsPart } from "./logs.ts";
-import { leaveMark, removeMark } from "./mark.ts";
+import { type LogCopy, type LogSource, copyLogs, countLogs, logsPart } from "./logs.ts";
+import { leaveMark, readMark, refuseMoved, removeMark } from "./mark.ts";
 import { copyPeople } from "./people.ts";
 import { type MigrationProgress, type MigrationReport, type Teller, createTeller } from "./progress.ts";
 import { isFolderEmpty } from "./source.ts";
+import { compareNew } from "./out.ts";
 import { openSqliteSide } from "./sqlite-side.ts";
 import { copyState, keepPositions, sumState } from "./state.ts";
 import { type Difference, type Sums, differencesOf } from "./sums.ts";
@@ -85,7 +85,10 @@ async function run(move: MoveBack): Promise<MigrationReport> {
     ends.push(() => database.close());
     const source = addressOf(postgres, clickhouse);
     const journal = await openJournal(journalQueries, { hub, source, nowMs: clock.now() }, async () => empty);
-    if (journal.state === "done") return await report(journal, "done", 0);
+    if (journal.state === "done") {
+      refuseOther(folder, source);
+      return await report(journal, "done", 0);
+    }
     leaveMark(folder, { movedTo: source, at: timestamp(clock.now()), half: true });
     await move.prepare();
     const queries = postgres.patient<Record<string, Record<string, unknown>>>();
@@ -94,9 +97,13 @@ async function run(move: MoveBack): Promise<MigrationReport> {
     if (finish) await refuseLiveHubs(from);
     const activity = await activityOf(from);
     const teller = createTeller(move.tell);
-    const linesLeft = clickhouse === null ? 0 : await copyLines(move, clickhouse, journal, teller);
-    if (!finish) return await report(journal, "copying", linesLeft);
-    const checked = await finishBack(move, journal, from, teller);
+    const none = { compared: 0, differences: [], linesLeft: 0 };
+    const lines = clickhouse === null ? none : await copyLines(move, clickhouse, journal, teller);
+    const { linesLeft } = lines;
+    if (lines.differences.length > 0) return { ...(await report(journal, "different", linesLeft)), ...lines };
+    if (!finish) return { ...(await report(journal, "copying", linesLeft)), compared: lines.compared };
+    const rest = await finishBack(move, from, teller);
+    const checked = { compared: lines.compared + rest.compared, differences: rest.differences };
     if (checked.differences.length > 0) return { ...(await report(journal, "different", 0)), ...checked };
     await refuseLiveHubs(from);
     if ((await activityOf(from)) !== activity) {
@@ -114,6 +121,16 @@ async function run(move: MoveBack): Promise<MigrationReport> {
   }
 }
 
+/**
+ * The folder has had a hub since: this one, when the last run was killed just before its end or is said again.
+ * @throws {Fault} `conflict`: another one, or it has moved on
+ */
+function refuseOther(folder: string, source: string): void {
+  const mark = readMark(folder);
+  if (mark?.half === true && mark.movedTo === source) removeMark(folder);
+  else if (mark !== null) refuseMoved(folder);
+}
+
 /** A run before was killed after the hubs had left, and before one could start here. */
 async function isLeft(queries: AnyQueries): Promise<boolean> {
   try {
@@ -125,7 +142,8 @@ async function isLeft(queries: AnyQueries): Promise<boolean> {
   }
 }
 
-async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, teller: Teller): Promise<number> {
+/** Log lines, and what is remembered of their senders. */
+async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, teller: Teller) {
   const { folder, postgres, clock, signal } = move;
   const ledger = postgres.patient<LedgerTables>();
   const source: LogSource = {
@@ -144,6 +162,9 @@ async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, t
       return row?.lines ?? 0;
     },
     arrivalsAfter: (position, upTo) => readArrivals(client, position, upTo, signal),
+    counts: () => countLines(client),
+    // what ClickHouse can't read it does not leave out: it fails
+    unreadable: async () => new Map(),
   };
   const target = await openEmbeddedLogTarget(folder);
   try {
@@ -166,19 +187,37 @@ async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, t
       });
     }
     target.finish(given, senders);
-    return await source.linesAfter(head);
+    const checked = await compareNew(copy, head, teller);
+    if (!move.finish) return { ...checked, linesLeft: await source.linesAfter(head) };
+    // what is left of a million lines
+    await target.compact();
+    const counted = await countLogs(copy, () => undefined);
+    const stored = openEmbeddedLogs(folder, (error) => {
+      throw error;
+    });
+    const remembered = differencesOf(
+      sumRemembered({ head: given, senders }),
+      sumRemembered({ head: await stored.head(), senders: stored.senders() }),
+      (key) => key,
+    );
+    stored.close();
+    return {
+      compared: (await journal.lines(logsPart)) + senders.length,
+      differences: [...checked.differences, ...counted, ...remembered],
+      linesLeft: 0,
+    };
   } finally {
     target.close();
   }
 }
 
-async function finishBack(move: MoveBack, journal: Journal, from: Side, teller: Teller) {
+async function finishBack(move: MoveBack, from: Side, teller: Teller) {
   const { folder, clickhouse, clock, signal, postgres } = move;
   const differences: Difference[] = [];
   let compared = 0;
-  const compare = (wanted: Sums, found: Sums, name: (key: string) => string = (key) => key): void => {
+  const compare = (wanted: Sums, found: Sums): void => {
     for (const { count } of wanted.values()) compared += count;
-    differences.push(...differencesOf(wanted, found, name));
+    differences.push(...differencesOf(wanted, found, (key) => key));
   };
 
   teller.begin("state", null);
@@ -208,25 +247,6 @@ async function finishBack(move: MoveBack, journal: Journal, from: Side, teller: 
   await bringErrorsBack(folder, postgres, clock);
   if (clickhouse === null) return { compared, differences };
 
-  teller.begin("check", await journal.lines(logsPart));
-  const logs = await openBlockStore(folder, clock, (error) => {
-    throw error;
-  });
-  await logs.compact();
-  logs.close();
-  const stored = openEmbeddedLogs(folder, (error) => {
-    throw error;
-  });
-  const target = await openEmbeddedLogTarget(folder);
-  try {
-    const head = await stored.head();
-    compare(await journal.sums(logsPart), await target.sums(head, teller.add), nameOfKey);
-    const wanted = await readLedger(postgres.patient<LedgerTables>());
-    compare(sumRemembered(wanted), sumRemembered({ head, senders: stored.senders() }));
-  } finally {
-    target.close();
-    stored.close();
-  }
   teller.begin("metrics", null);
   const series = await bringSeriesBack({ client: clickhouse, folder, signal, copied: teller.add });
   compare(series.wanted, series.found);

@@ -137,7 +137,11 @@ export async function openJournal(
   const state = found.state === "done" ? "done" : "copying";
 
   /** Finished ranges from one end to another, some at a time: of a large fleet each has thousands of sums. */
-  async function* finished(part: string, after: number, upTo: number): AsyncGenerator<JournalTables["migration_ranges"]> {
+  async function* finished(
+    part: string,
+    after: number,
+    upTo: number,
+  ): AsyncGenerator<JournalTables["migration_ranges"]> {
     for (let last = after; ;) {
       const rows = await db
         .selectFrom("migration_ranges")

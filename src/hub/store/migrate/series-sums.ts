@@ -1,6 +1,5 @@
 /** Checksums of metrics on either side, by origin and tier. */
 import type { Tier } from "#src/protocol/series.ts";
-import type { SeriesPlace } from "../clickhouse/series-tables.ts";
 import { type Column, mergeColumns } from "../series/column.ts";
 import { type SeriesCopy, keptSince } from "./series.ts";
 import { type Sums, addSum } from "./sums.ts";

@@ -20,6 +20,7 @@ const whole: readonly Table[] = [
   { name: "jobs", key: "id" },
   { name: "pending_tokens", key: "server" },
   { name: "senders", key: "server" },
+  { name: "watches", key: "server" },
 ];
 const numbered: readonly Table[] = [
   { name: "events", key: "position" },
@@ -91,7 +92,7 @@ export async function withColumns(from: Side, to: Side, tables: readonly Table[]
     // what Postgres says of a column's type is what its values are
     const kinds = new Map((from.engine === "postgres" ? source : target).map(({ name, kind }) => [name, kind]));
     const there = new Set(target.map(({ name }) => name));
-    const lacking = source.filter(({ name }) => !there.has(name) && !isPrivate(table.name, name));
+    const lacking = source.filter(({ name }) => !there.has(name));
     if (source.length === 0 || lacking.length > 0) {
       const what = source.length === 0 ? `no table ${table.name}` : `columns of ${table.name} that are not known`;
       throw new Fault("conflict", `the source is of another version of Orion: it has ${what}`, {
@@ -99,12 +100,12 @@ export async function withColumns(from: Side, to: Side, tables: readonly Table[]
       });
     }
     const columns = source
-      .filter(({ name }) => there.has(name))
+      .filter(({ name }) => !isPrivate(table.name, name))
       .map(({ name }) => ({ name, kind: kinds.get(name) ?? ("other" as const) }));
     copied.push({ ...table, columns });
   }
   return copied;
 }
 
-/** What only hubs that share a database have: which of them is at a job. */
+/** What is of a hub's life and not of the next one's: which of several is at a job. */
 const isPrivate = (table: string, column: string): boolean => table === "jobs" && column === "holder";

@@ -222,7 +222,10 @@ describe("a tail", () => {
   test("of some servers gets all of theirs, whoever else follows what, and wherever it resumes", async () => {
     const server = fc.constantFrom("a", "b", "c");
     const step = fc.oneof(
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant("store" as const), server, count: fc.integer({ min: 1, max: 4 }) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({ kind: fc.constant("store" as const), server, count: fc.integer({ min: 1, max: 4 }) }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("tell" as const) }) },
       {
         weight: 2,
@@ -243,7 +246,9 @@ describe("a tail", () => {
         };
         const shut = (one: Open | undefined, upTo: number) => {
           one?.tail.close();
-          const theirs = all.filter(({ id, serverId }) => Number(id) > (one?.from ?? 0) && (one?.of ?? serverId) === serverId);
+          const theirs = all.filter(
+            ({ id, serverId }) => Number(id) > (one?.from ?? 0) && (one?.of ?? serverId) === serverId,
+          );
           expect(ids(one?.text ?? "")).toEqual(theirs.map(({ id }) => Number(id)).slice(0, upTo));
         };
         for (const one of steps) {

@@ -69,6 +69,30 @@ describe.skipIf(!haveClickhouse || !havePostgres)("followers (need ClickHouse an
     expect(third.positions).toEqual([31, 32, 33]);
   });
 
+  test("that want the lines of some servers are told of those, and up to where there are no more", async () => {
+    await using rig = await openRig("postgres", await sharedClickhouse());
+    const [one, two] = [await rig.hub(), await rig.hub()];
+    // the rig's own listener wants everything
+    const { logs } = await rig.hub({}, {}, { isDeaf: true });
+    const wanted = new Set(["a", "b"]);
+    const told: string[] = [];
+    let passed = 0;
+    logs.onArrival((arrived) => told.push(...storedOf(arrived).map(({ id, serverId }) => id + serverId)), {
+      servers: () => wanted,
+      passed: (position) => void (passed = position),
+    });
+    for (let i = 0; i < 8; i++) {
+      await (i % 2 === 0 ? one : two).logs.append(delivery("abcd"[i % 4] ?? "", lines(i * 2 + 1, i * 2 + 2)));
+    }
+    await until(() => passed === 16, "the end");
+    expect(told).toEqual(["1a", "2a", "3b", "4b", "9a", "10a", "11b", "12b"]);
+    const read: string[] = [];
+    for await (const arrived of logs.arrivalsAfter(2, 15, new Set(["b", "d"]))) {
+      read.push(...storedOf(arrived).map(({ id, serverId }) => id + serverId));
+    }
+    expect(read).toEqual(["3b", "4b", "7d", "8d", "11b", "12b", "15d"]);
+  });
+
   test("read a long way over positions that are empty", async () => {
     await using rig = await openRig("postgres", await sharedClickhouse());
     const { logs } = await rig.hub();

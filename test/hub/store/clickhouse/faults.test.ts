@@ -188,41 +188,44 @@ describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL in trouble (needs 
   }, 60_000);
 });
 
-describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL put back to an earlier time (needs it, and ClickHouse)", () => {
-  /** As a backup has it that was made when there were ten entries. */
-  const putBack = async (rig: Rig) => {
-    await rig.database.queries.updateTable("log_head").set({ head: 10 }).execute();
-    await rig.database.queries.deleteFrom("log_senders").where("server", "!=", "a").execute();
-  };
+describe.skipIf(!haveClickhouse || !havePostgres)(
+  "PostgreSQL put back to an earlier time (needs it, and ClickHouse)",
+  () => {
+    /** As a backup has it that was made when there were ten entries. */
+    const putBack = async (rig: Rig) => {
+      await rig.database.queries.updateTable("log_head").set({ head: 10 }).execute();
+      await rig.database.queries.deleteFrom("log_senders").where("server", "!=", "a").execute();
+    };
 
-  test("gives no position twice to hubs that start then", async () => {
-    // Before, positions were given once more, and two entries had the same id
-    await using rig = await openRig("postgres", await sharedClickhouse());
-    const before = await rig.hub();
-    await before.logs.append(delivery("a", lines(1, 10)));
-    await before.logs.append(delivery("b", lines(1, 10)));
-    before.kill();
-    await putBack(rig);
-    const hub = await rig.hub();
-    expect([hub.logs.head(), hub.logs.figures().given]).toEqual([20, 20]);
-    await hub.logs.append(delivery("c", lines(1, 3)));
-    await until(() => hub.heard.length === 3, "what is new");
-    expect(hub.positions).toEqual([21, 22, 23]);
-    expect((await rig.stored()).map(({ id }) => Number(id))).toEqual(numbers(1, 23));
-  });
+    test("gives no position twice to hubs that start then", async () => {
+      // Before, positions were given once more, and two entries had the same id
+      await using rig = await openRig("postgres", await sharedClickhouse());
+      const before = await rig.hub();
+      await before.logs.append(delivery("a", lines(1, 10)));
+      await before.logs.append(delivery("b", lines(1, 10)));
+      before.kill();
+      await putBack(rig);
+      const hub = await rig.hub();
+      expect([hub.logs.head(), hub.logs.figures().given]).toEqual([20, 20]);
+      await hub.logs.append(delivery("c", lines(1, 3)));
+      await until(() => hub.heard.length === 3, "what is new");
+      expect(hub.positions).toEqual([21, 22, 23]);
+      expect((await rig.stored()).map(({ id }) => Number(id))).toEqual(numbers(1, 23));
+    });
 
-  test("gives no position twice to hubs that go on", async () => {
-    await using rig = await openRig("postgres", await sharedClickhouse());
-    const hubs = [await rig.hub(), await rig.hub()] as const;
-    await hubs[0].logs.append(delivery("a", lines(1, 10)));
-    await hubs[1].logs.append(delivery("b", lines(1, 10)));
-    await until(() => hubs.every(({ heard }) => heard.length === 20), "both to know where the log ends");
-    await putBack(rig);
-    await Promise.all(hubs.map(({ logs }, i) => logs.append(delivery(`c${i}`, lines(1, 3)))));
-    await until(() => hubs.every(({ heard }) => heard.length === 26), "what is new");
-    expect(hubs.map(({ positions }) => positions)).toEqual([numbers(1, 26), numbers(1, 26)]);
-  });
-});
+    test("gives no position twice to hubs that go on", async () => {
+      await using rig = await openRig("postgres", await sharedClickhouse());
+      const hubs = [await rig.hub(), await rig.hub()] as const;
+      await hubs[0].logs.append(delivery("a", lines(1, 10)));
+      await hubs[1].logs.append(delivery("b", lines(1, 10)));
+      await until(() => hubs.every(({ heard }) => heard.length === 20), "both to know where the log ends");
+      await putBack(rig);
+      await Promise.all(hubs.map(({ logs }, i) => logs.append(delivery(`c${i}`, lines(1, 3)))));
+      await until(() => hubs.every(({ heard }) => heard.length === 26), "what is new");
+      expect(hubs.map(({ positions }) => positions)).toEqual([numbers(1, 26), numbers(1, 26)]);
+    });
+  },
+);
 
 describe.skipIf(!haveClickhouse)("a hub that is full (needs ClickHouse)", () => {
   test("refuses more, and what waits is answered", async () => {

@@ -52,7 +52,7 @@ export type Rig = AsyncDisposable & {
   hub(
     faults?: Faults,
     times?: Partial<typeof insertTimes>,
-    odd?: { readonly believesItself?: boolean },
+    odd?: { readonly believesItself?: boolean; readonly isDeaf?: boolean },
   ): Promise<TestHub>;
   died(hub: TestHub): boolean;
   /** Inserts in the ledger that are not known to be stored. */
@@ -89,7 +89,7 @@ export async function openRig(
   async function hub(
     faults: Faults = {},
     times: Partial<typeof insertTimes> = {},
-    { believesItself = false } = {},
+    { believesItself = false, isDeaf = false } = {},
   ): Promise<TestHub> {
     const id = `hub${++hubs}`;
     const life = { dead: false };
@@ -120,7 +120,7 @@ export async function openRig(
       times: { ...shortTimes, ...times },
     });
     const heard: StoredEntry[] = [];
-    logs.onArrival((arrived) => heard.push(...storedOf(arrived)));
+    if (!isDeaf) logs.onArrival((arrived) => heard.push(...storedOf(arrived)));
     ends.push(async () => {
       if (!life.dead) await logs.close();
     });

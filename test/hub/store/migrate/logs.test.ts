@@ -57,7 +57,7 @@ test("an interruption at any point of any range costs nothing, and nothing comes
       const { journal, close } = await openTestJournal(target.path);
       const to = await openEmbeddedLogTarget(target.path);
       expect(
-        differencesOf(await journal.sums("logs"), await to.sums(store.head(), () => undefined), nameOfKey),
+        differencesOf(await journal.sums("logs"), await to.sums(0, store.head(), () => undefined), nameOfKey),
       ).toEqual([]);
       expect(await journal.lines("logs")).toBe(wanted.length);
       to.close();

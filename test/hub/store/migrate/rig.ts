@@ -74,7 +74,7 @@ export async function runToClickhouse(
   });
   const log = { info: () => undefined };
   const client = await openClickhouse(url, { clock: systemClock, log, cluster: null });
-  const to = await openClickhouseLogTarget(client, 14);
+  const to = await openClickhouseLogTarget(client);
   const { journal, close } = await openTestJournal(journalFolder);
   try {
     const nowMs = Date.now();
@@ -83,12 +83,12 @@ export async function runToClickhouse(
       target: wrap(to),
       journal,
       signal: new AbortController().signal,
-      arrivals: { oldestMs: nowMs - 86_400_000, nowMs },
+      arrivals: { oldestMs: 0, nowMs },
       copied: () => undefined,
     };
     const head = await from.head();
     await copyLogs(copy, head);
-    return differencesOf(await journal.sums(logsPart), await to.sums(head, () => undefined), nameOfKey);
+    return differencesOf(await journal.sums(logsPart), await to.sums(0, head, () => undefined), nameOfKey);
   } finally {
     from.close();
     close();
