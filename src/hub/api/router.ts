@@ -57,5 +57,10 @@ export function createRouter({ routes, serve, page, lost }: RouterWorld) {
     if (allow === "" && pageFile.test(req.path) && reads.has(req.method)) return page(exchange);
     return lost(exchange, allow === "" ? undefined : allow);
   });
-  return (request: Request, peer: Peer): Response | Promise<Response> => app.fetch(request, peer);
+  return (request: Request, peer: Peer): Response | Promise<Response> => app.fetch(located(request), peer);
+}
+
+/** Bun makes no whole URL of a request without Host (HTTP/1.0), as load balancers send them. */
+function located(request: Request): Request {
+  return request.url.startsWith("/") ? new Request(`http://nameless${request.url}`, request) : request;
 }

@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { isLoopback } from "#src/hub/api/guard.ts";
@@ -13,6 +15,23 @@ beforeAll(async () => {
   owner = await hub.owner();
 });
 afterAll(async () => await hub[Symbol.asyncDispose]());
+
+/** The first line of the answer to a request in HTTP/1.0, which needs no Host (RFC 1945). */
+async function askNameless(method: string): Promise<string> {
+  const socket = connect(Number(port), "127.0.0.1");
+  socket.write(`${method} /readyz HTTP/1.0\r\ncontent-length: 0\r\n\r\n`);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  socket.once("data", (bytes: Buffer) => resolve(bytes.toString().split("\r\n")[0] ?? ""));
+  socket.once("error", reject);
+  const line = await promise;
+  socket.destroy();
+  return line;
+}
+
+describe("a load balancer that asks after the hub's health without a name", () => {
+  test("is answered", async () => expect(await askNameless("GET")).toContain(" 200 "));
+  test("may change nothing", async () => expect(await askNameless("POST")).toContain(" 403 "));
+});
 
 describe("a page that reaches the hub under another name (DNS rebinding)", () => {
   for (const [host, status] of [
