@@ -243,7 +243,8 @@ describe("stores of series", () => {
           series[list].flatMap((value, k) => {
             const other = found[i]?.[list][k] ?? Number.NaN;
             // of a counter, what one step leaves out the next has more
-            const size = Math.max(Math.abs(value), Math.abs(other), counter === true ? (series.max[k] ?? 0) : 0);
+            const steps = counter === true ? [k - 1, k, k + 1].map((step) => series.max[step] ?? 0) : [];
+            const size = Math.max(Math.abs(value), Math.abs(other), ...steps);
             const off = (counter === true ? 4 : 1) * Math.max(unit, size / 2 ** bits);
             return Math.abs(value - other) <= off * (1 + 1e-9) ? [] : [`${series.key} ${list}: ${other}, not ${value}`];
           }),
