@@ -18,7 +18,7 @@ import { type Hubs, startHubs } from "./hubs.ts";
 import { type Seen, followTail, startHost, watchStates } from "./watching.ts";
 
 const soak = process.env["ORION_SOAK"] === "1";
-const seconds = soak ? 600 : 100;
+const seconds = soak ? 600 : 80;
 const agentCount = 2000;
 const hosts = 6;
 
@@ -111,7 +111,7 @@ test.skipIf(!havePostgres || !haveClickhouse)(
         }),
       ),
       ...Array.from({ length: soak ? 6 : 1 }, (_, i) =>
-        at(25 + i * 95, async () => {
+        at(22 + i * 95, async () => {
           await postgres.stop();
           await Bun.sleep(4000);
           await postgres.start();
@@ -119,14 +119,14 @@ test.skipIf(!havePostgres || !haveClickhouse)(
         }),
       ),
       ...Array.from({ length: soak ? 5 : 1 }, (_, i) =>
-        at(45 + i * 110, async () => {
+        at(38 + i * 110, async () => {
           await clickhouse.kill();
           await Bun.sleep(30_000);
           await clickhouse.start();
           done.clickhouseAway++;
         }),
       ),
-      ...[5, 15, 35, 40, 60, 80].map((when, i) => at(when, () => startJob(i))),
+      ...[5, 12, 28, 40, 55, 70].map((when, i) => at(when, () => startJob(i))),
       (async () => {
         while (second() < seconds) {
           await Bun.sleep(7000);
