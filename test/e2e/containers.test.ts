@@ -1,5 +1,5 @@
 /** The agent beside a real Docker engine: nothing of what containers print is lost or comes twice, whatever is killed. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import type { LogEntry } from "#src/protocol/log.ts";
 import { statusAnswer } from "#src/protocol/ipc.ts";
@@ -12,6 +12,9 @@ import { type TestEngine, engineMissing, image, startEngine } from "./kit/engine
 
 const missing = engineMissing();
 const seconds = 60_000;
+
+// an engine that starts containers while other tests run takes its time
+setDefaultTimeout(20_000);
 
 const environment = (engine: TestEngine, hub: RecordingHub): Record<string, string> => ({
   ORION_DOCKER_SOCKET: engine.socket,
