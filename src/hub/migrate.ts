@@ -34,6 +34,15 @@ export type MigrationPlan = {
   readonly finish: boolean;
 };
 
+/** How a run ended, and what a person does next. */
+export type MigrationEnd = MigrationReport & {
+  /** whether log lines and metrics go along */
+  readonly telemetry: boolean;
+  /** what hub.json has from now on, without passwords; null: nothing changes yet */
+  readonly settings: Readonly<Record<string, string>> | null;
+  readonly next: readonly string[];
+};
+
 export type MigrationWorld = {
   readonly clock: Clock;
   readonly log: { info(message: string): void; warn(message: string): void };
@@ -49,7 +58,7 @@ export async function migrateHub(
   settings: HubSettings,
   plan: MigrationPlan,
   world: MigrationWorld,
-): Promise<MigrationReport & { readonly next: readonly string[] }> {
+): Promise<MigrationEnd> {
   const { dataDir, retention } = settings;
   const { clock, log, signal, tell } = world;
   // before a secret is made where there is none
@@ -72,7 +81,18 @@ export async function migrateHub(
       clock,
       tell,
     });
-    return { ...report, next: settingsAfter(settings, plan) };
+    const telemetry = plan.clickhouseUrl !== null;
+    if (report.state !== "done") return { ...report, telemetry, settings: null, next: [notYet(report, "the hub")] };
+    const next = telemetry
+      ? [
+          "Put this into hub.json (with the passwords), and start the hub; give further hubs a copy of the secret.",
+          `What lies in ${dataDir} is as it was, and no hub starts on it any more: see docs/migrate.md for the way back.`,
+        ]
+      : [
+          "Put this into hub.json (with the password), and start the hub.",
+          `Log lines and metrics are in ${dataDir} as before, so that there can be one hub only.`,
+        ];
+    return { ...report, telemetry, settings: settingsAfter(settings, plan), next };
   } finally {
     for (const end of ends.toReversed()) await end();
   }
@@ -85,13 +105,13 @@ export async function migrateBack(
   settings: HubSettings,
   plan: MigrationPlan & { readonly folder: string },
   world: MigrationWorld,
-): Promise<MigrationReport & { readonly next: readonly string[] }> {
+): Promise<MigrationEnd> {
   const { clock, log, signal, tell } = world;
   const { folder } = plan;
   const file = secretOf(settings);
   if (!existsSync(file)) {
     throw new Fault("not-found", `there is no secret of the hubs: ${file} is missing`, {
-      hint: "Name the file with secretFile, or the data folder of one of the hubs with --data-dir",
+      hint: "Name the file with secretFile (ORION_HUB_SECRET_FILE), or a folder that has it with --data-dir",
     });
   }
   if (plan.finish) refuseWaitingMetrics(settings.dataDir);
@@ -120,13 +140,15 @@ export async function migrateBack(
       clock,
       tell,
     });
-    return {
-      ...report,
-      next: [
-        `Take databaseUrl, clickhouseUrl, clickhouseCluster and secretFile out of hub.json, set dataDir to ${folder}, and start the hub.`,
-        "What is in the databases is as it was: drop it when all is well.",
-      ],
-    };
+    const telemetry = plan.clickhouseUrl !== null;
+    if (report.state !== "done") return { ...report, telemetry, settings: null, next: [notYet(report, "all hubs")] };
+    const lines = `Log lines and metrics are in ${settings.dataDir} still: copy logs.db and metrics.db from there to ${folder} first.`;
+    const next = [
+      "Put this into hub.json, take databaseUrl, clickhouseUrl, clickhouseCluster and secretFile out of it, and start the hub.",
+      ...(telemetry ? [] : [lines]),
+      "What is in the databases is as it was: drop it when all is well.",
+    ];
+    return { ...report, telemetry, settings: { dataDir: folder }, next };
   } finally {
     for (const end of ends.toReversed()) await end();
   }
@@ -153,19 +175,21 @@ async function connect(plan: MigrationPlan, { clock, log }: MigrationWorld, ends
 
 const fingerprintOf = (secret: HubSecret): string => Buffer.from(secret.derive("migration")).toString("hex");
 
-/** What a person does next. */
+/** What a person does next when nobody has moved. */
+function notYet({ state }: MigrationReport, hubs: string): string {
+  return state === "different"
+    ? "Run this again; if they stay, begin anew with an empty target, and tell us"
+    : `Stop ${hubs} and run the same with --finish to move; until then, run it again whenever you like`;
+}
+
+/** What hub.json has from now on. */
 function settingsAfter(settings: HubSettings, { databaseUrl, clickhouseUrl, clickhouseCluster }: MigrationPlan) {
-  const set = {
+  return {
     databaseUrl: withoutPassword(databaseUrl),
     ...(clickhouseUrl === null ? {} : { clickhouseUrl: withoutPassword(clickhouseUrl) }),
     ...(clickhouseCluster === null ? {} : { clickhouseCluster }),
     secretFile: secretOf(settings),
   };
-  return [
-    "Put this into hub.json (with the passwords), and start the hub; give further hubs a copy of the secret:",
-    JSON.stringify(set, null, 2),
-    `What lies in ${settings.dataDir} is as it was, and no hub starts on it alone: see docs/migrate.md for the way back.`,
-  ];
 }
 
 function withoutPassword(url: string): string {

@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 
 import { type MigrationPlan, type MigrationReport, migrateBack, migrateHub } from "#src/hub/migrate.ts";
-import { readHubSettings } from "#src/hub/settings.ts";
+import { type HubSettings, readHubSettings } from "#src/hub/settings.ts";
 import { systemClock, timestamp } from "#src/lib/clock.ts";
 import type { Rest } from "./filled-rest.ts";
 import { allEntries, metricsDays } from "./kit/hub.ts";
@@ -124,9 +124,10 @@ export async function bringBack(
 export async function migrate(
   dataDir: string,
   plan: Pick<MigrationPlan, "databaseUrl"> & Partial<MigrationPlan>,
+  kept: Pick<HubSettings, "retention"> = settings,
 ): Promise<MigrationReport> {
   return await migrateHub(
-    { ...readHubSettings({ dataDir }, {}), ...settings },
+    { ...readHubSettings({ dataDir }, {}), ...kept },
     { clickhouseUrl: null, clickhouseCluster: null, finish: false, ...plan },
     world,
   );

@@ -70,7 +70,8 @@ export function createProgressView(now: () => number) {
       if (progress.part !== latest?.part || progress.done < latest.done) {
         if (latest !== undefined) finishPart(latest);
         began = { startedMs: now(), doneBefore: progress.done };
-        shownMs = -Infinity;
+        // in a file, what takes long is said now and then, and each part once at its end
+        shownMs = terminal ? -Infinity : now();
       }
       latest = progress;
       if (now() - shownMs >= everyMs) draw(progress);

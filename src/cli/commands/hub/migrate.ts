@@ -46,18 +46,22 @@ export const migrate = command({
   ],
   async run({ args, session }) {
     const isBack = args.to?.startsWith(sqlite) === true;
+    if (!isBack && args.from !== undefined) {
+      throw usageFault("--from is for the way back", "Give --to sqlite:FOLDER as well, or leave it out");
+    }
+    if (isBack && args.to === sqlite) throw usageFault("--to names no folder", "Give --to sqlite:FOLDER");
     const settings = await hubSettings(session, args["data-dir"]);
     const databaseUrl = (isBack ? args.from : args.to) ?? settings.databaseUrl;
-    if (databaseUrl === null || !/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
+    if (databaseUrl === null) {
       throw usageFault(
         isBack ? "it is not said where the hub is" : "it is not said where the hub is to go",
         isBack ? "Give --from postgres://..." : "Give --to postgres://..., or set databaseUrl",
       );
     }
-    if (!isBack && args.from !== undefined) {
+    if (!/^postgres(?:ql)?:\/\//.test(databaseUrl)) {
       throw usageFault(
-        "--from is for the way back",
-        "Give --to sqlite:FOLDER as well, or name the folder with --data-dir",
+        `--${isBack ? "from" : "to"} is no address of a PostgreSQL database`,
+        `Write postgres://user:password@host/database${isBack ? "" : ", or sqlite:FOLDER for the way back"}`,
       );
     }
     const plan = {
@@ -81,12 +85,13 @@ export const migrate = command({
         return await migrateBack(settings, { ...plan, folder }, world);
       } finally {
         await view.end();
+        if (signal.aborted) await note("What was copied stays; run the same again to go on");
       }
     });
     for (const damage of report.damaged.slice(0, mostShown))
       await note(`Left out, because it can't be read: ${damage}`);
     if (session.json) await printJson(report);
-    else await print(`${wordsOf(report, plan.finish)}\n`);
+    else await print(`${wordsOf(report)}\n`);
     for (const { what, wanted, found } of session.json ? [] : report.differences.slice(0, mostShown)) {
       await note(
         `${what}: ${count(wanted)} here, ${count(found)} there${wanted === found ? ", and not the same" : ""}`,
@@ -103,20 +108,22 @@ type Report = {
   readonly linesLeft: number;
   readonly compared: number;
   readonly differences: readonly unknown[];
+  readonly telemetry: boolean;
+  readonly settings: Readonly<Record<string, string>> | null;
   readonly next: readonly string[];
 };
 
-function wordsOf({ state, lines, linesLeft, compared, differences, next }: Report, finish: boolean): string {
+function wordsOf({ state, lines, linesLeft, compared, differences, telemetry, settings, next }: Report): string {
   if (state === "different") {
-    return `${count(differences.length)} differences were found; the hub works where it was. Run this again; if they stay, tell us`;
+    const found = differences.length === 1 ? "A difference was" : `${count(differences.length)} differences were`;
+    return `${found} found; the hub works where it was. ${next.join("\n")}`;
   }
   if (state === "done") {
-    const both = compared > 0 ? `${count(compared)} rows and lines were compared, and all are the same. ` : "";
-    return `${both}The hub has moved.\n${next.join("\n")}`;
+    const both = compared > 0 ? `${count(compared)} rows, lines and figures were compared, and all are the same. ` : "";
+    const [first, ...rest] = next;
+    return [`${both}The hub has moved.`, first, JSON.stringify(settings, null, 2), ...rest].join("\n");
   }
   const left = linesLeft === 0 ? "" : `, ${count(linesLeft)} are to come`;
-  const stop = finish
-    ? ""
-    : "\nStop the hub and run the same with --finish to move; until then, run it again whenever you like";
-  return `${count(lines)} log lines are there${left}; the hub works where it was.${stop}`;
+  const there = telemetry ? `${count(lines)} log lines are there${left}` : "Log lines and metrics stay in the folder";
+  return [`${there}; the hub works where it was.`, ...next].join("\n");
 }

@@ -24,7 +24,7 @@ import { createSoleHub } from "../cluster/sole.ts";
 import { openDatabase } from "../database.ts";
 import { openSharedErrorStore } from "../errors/shared.ts";
 import { lockFolder } from "../lock.ts";
-import { type Postgres, faultOf } from "../postgres/connection.ts";
+import type { Postgres } from "../postgres/connection.ts";
 import { openStateStore } from "../state.ts";
 import { countLines } from "./clickhouse-logs.ts";
 import { openEmbeddedLogTarget, openEmbeddedLogs } from "./embedded-logs.ts";
@@ -35,7 +35,7 @@ import { type LogCopy, type LogSource, copyLogs, countLogs, logsPart } from "./l
 import { leaveMark, readMark, refuseMoved, removeMark } from "./mark.ts";
 import { copyPeople } from "./people.ts";
 import { type MigrationProgress, type MigrationReport, type Teller, createTeller } from "./progress.ts";
-import { isFolderEmpty } from "./source.ts";
+import { faultOfEither, isFolderEmpty, refuseWithoutRoomIn } from "./source.ts";
 import { compareNew } from "./out.ts";
 import { openSqliteSide } from "./sqlite-side.ts";
 import { copyState, keepPositions, sumState } from "./state.ts";
@@ -65,7 +65,7 @@ export async function moveBack(move: MoveBack): Promise<MigrationReport> {
   try {
     return await run(move);
   } catch (error) {
-    throw error instanceof Fault || move.signal.aborted ? error : faultOf(error);
+    throw error instanceof Fault || move.signal.aborted ? error : faultOfEither(error);
   }
 }
 
@@ -89,6 +89,7 @@ async function run(move: MoveBack): Promise<MigrationReport> {
       refuseOther(folder, source);
       return await report(journal, "done", 0);
     }
+    if (clickhouse !== null) await refuseWithoutRoomIn(folder, clickhouse);
     leaveMark(folder, { movedTo: source, at: timestamp(clock.now()), half: true });
     await move.prepare();
     const queries = postgres.patient<Record<string, Record<string, unknown>>>();
@@ -100,10 +101,15 @@ async function run(move: MoveBack): Promise<MigrationReport> {
     const none = { compared: 0, differences: [], linesLeft: 0 };
     const lines = clickhouse === null ? none : await copyLines(move, clickhouse, journal, teller);
     const { linesLeft } = lines;
-    if (lines.differences.length > 0) return { ...(await report(journal, "different", linesLeft)), ...lines };
-    if (!finish) return { ...(await report(journal, "copying", linesLeft)), compared: lines.compared };
+    const metrics = clickhouse === null ? none : await copyMetrics(move, clickhouse, journal, teller);
+    const copied = {
+      compared: lines.compared + metrics.compared,
+      differences: [...lines.differences, ...metrics.differences],
+    };
+    if (copied.differences.length > 0) return { ...(await report(journal, "different", linesLeft)), ...copied };
+    if (!finish) return { ...(await report(journal, "copying", linesLeft)), ...copied };
     const rest = await finishBack(move, from, teller);
-    const checked = { compared: lines.compared + rest.compared, differences: rest.differences };
+    const checked = { compared: copied.compared + rest.compared, differences: rest.differences };
     if (checked.differences.length > 0) return { ...(await report(journal, "different", 0)), ...checked };
     await refuseLiveHubs(from);
     if ((await activityOf(from)) !== activity) {
@@ -180,6 +186,7 @@ async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, t
     teller.begin("logs", before + (await source.linesAfter(await journal.copiedUpTo(logsPart))), before);
     const head = await source.head();
     await copyLogs(copy, head);
+    teller.complete();
     const { head: given, senders } = await readLedger(ledger);
     if (move.finish && given !== head) {
       throw new Fault("conflict", "a hub was ended while lines were on their way, and nobody has settled them yet", {
@@ -211,8 +218,13 @@ async function copyLines(move: MoveBack, client: Clickhouse, journal: Journal, t
   }
 }
 
+async function copyMetrics({ folder, signal, finish }: MoveBack, client: Clickhouse, journal: Journal, teller: Teller) {
+  teller.begin("metrics", null);
+  return await bringSeriesBack({ client, folder, journal, signal, copied: teller.add }, { last: finish });
+}
+
 async function finishBack(move: MoveBack, from: Side, teller: Teller) {
-  const { folder, clickhouse, clock, signal, postgres } = move;
+  const { folder, clock, postgres } = move;
   const differences: Difference[] = [];
   let compared = 0;
   const compare = (wanted: Sums, found: Sums): void => {
@@ -245,11 +257,6 @@ async function finishBack(move: MoveBack, from: Side, teller: Teller) {
 
   teller.begin("errors", null);
   await bringErrorsBack(folder, postgres, clock);
-  if (clickhouse === null) return { compared, differences };
-
-  teller.begin("metrics", null);
-  const series = await bringSeriesBack({ client: clickhouse, folder, signal, copied: teller.add });
-  compare(series.wanted, series.found);
   return { compared, differences };
 }
 

@@ -43,12 +43,12 @@ export function openEmbeddedLogs(folder: string, onDamage: (error: unknown) => v
   return {
     head: async () => headOf(),
     async linesAfter(position) {
-      // of the one block that the position lies within, all lines
+      // of the blocks that the position lies within, as many as there can be
       const row = database
-        .query<{ lines: number }, [number, number]>(
-          "SELECT (SELECT coalesce(sum(lines), 0) FROM blocks WHERE last_position > ?) + (SELECT coalesce(sum(last_position - id + 1), 0) FROM chunks WHERE last_position > ?) AS lines",
+        .query<{ lines: number }, { position: number }>(
+          "SELECT (SELECT coalesce(sum(min(lines, last_position - $position)), 0) FROM blocks WHERE last_position > $position) + (SELECT coalesce(sum(min(last_position - id + 1, last_position - $position)), 0) FROM chunks WHERE last_position > $position) AS lines",
         )
-        .get(position, position);
+        .get({ position });
       return row?.lines ?? 0;
     },
     arrivalsAfter: (position, upTo) => readArrived(reader.snapshot, position, upTo, onDamage, breathe),

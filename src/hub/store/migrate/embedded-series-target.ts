@@ -1,85 +1,243 @@
 /** `metrics.db` made out of what ClickHouse has, where no hub is yet. */
+import type { Database } from "bun:sqlite";
 import { join } from "node:path";
 
-import { tiers } from "#src/protocol/series.ts";
+import type { Tier } from "#src/protocol/series.ts";
 import type { Clickhouse } from "../clickhouse/client.ts";
-import { RowReader, readAnswer } from "../clickhouse/series-answer.ts";
-import { quoteText } from "../clickhouse/series-text.ts";
+import { nowOf, openHoursOf, originsOf, readColumnsOf, readRolledOf, scale } from "./clickhouse-series.ts";
+import { quoteList, quoteText, secondText } from "../clickhouse/series-text.ts";
 import { openDatabase } from "../database.ts";
 import { writeRolled } from "../series/block.ts";
-import { createBlocks, periodOf, startOf } from "../series/blocks.ts";
+import { type Blocks, createBlocks, periodOf, startOf } from "../series/blocks.ts";
 import { type Column, type Rolled, mergeColumns, mergeRolled, pickRolled } from "../series/column.ts";
-import { prepareStatements } from "../series/statements.ts";
+import { type Statements, prepareStatements } from "../series/statements.ts";
 import { seriesMigrations } from "../series/tables.ts";
 import { work } from "../series/upkeep.ts";
-import { type Sums, addSum } from "./sums.ts";
+import type { Journal, Range } from "./journal.ts";
+import { seriesPart } from "./series.ts";
+import { type Sums, addSum, differencesOf } from "./sums.ts";
 
-/**
- * ClickHouse has numbers without the scale that they were rounded to: written finer than any scale that there is, they come
- * out as the same number on it. A number may be off by a two-millionth.
- */
-const scale = { unit: 1e-6, bits: 20 };
+const hourS = 3600;
+
+/** Two numbers of the same scale may be so far apart. */
 const tolerance = 2 ** -scale.bits;
 
 export type SeriesBack = {
   readonly client: Clickhouse;
   readonly folder: string;
+  readonly journal: Journal;
   readonly signal: AbortSignal;
   readonly copied: (numbers: number) => void;
 };
 
-/** Makes the file anew. @returns numbers by origin and tier, what there is and what was read back; those that differ count as missing */
-export async function bringSeriesBack({ client, folder, signal, copied }: SeriesBack) {
+/** Hours of samples, and origins of averages, that are asked for at once. */
+const hoursAtOnce = 500;
+const originsAtOnce = 50;
+/** An insert is seen later than it was noted, and replicas later still: so much is copied once more. Milliseconds. */
+const marginMs = 600_000;
+const quoteName = (origin: string): string => `origin = ${quoteText(origin)}`;
+/** Beyond any time of a block. */
+const endS = 2 ** 33;
+
+/**
+ * Copies what is not there yet: the first time everything, an origin after the other; then hours that were touched or rolled
+ * up since. Hubs may be at work meanwhile. `last`: they stand still, and what a hub that starts on the file has to do is
+ * noted. What was written is read back at once. @returns how many numbers were compared, and those that are not the same
+ */
+export async function bringSeriesBack(back: SeriesBack, { last }: { readonly last: boolean }) {
+  const { client, folder, journal, signal } = back;
   const [wanted, found]: [Sums, Sums] = [new Map(), new Map()];
   const { database } = await openDatabase(join(folder, "metrics.db"), seriesMigrations);
   try {
-    for (const table of ["blocks", "due", "journal", "origins"]) database.run(`DELETE FROM ${table}`);
     const statements = prepareStatements(database);
     const blocks = createBlocks(statements, (_, error) => {
       throw error;
     });
-    for (const name of await originsOf(client)) {
-      signal.throwIfAborted();
-      const origin = Number(statements.addOrigin.run(name).lastInsertRowid);
-      const columns = await readColumnsOf(client, name);
-      if (columns.length > 0) blocks.addColumns(origin, columns, "stays");
-      const all = mergeColumns(blocks.columns(origin, 0, 2 ** 33));
-      note(name, 0, columns, (key) => all.get(key));
-      for (const tier of tiers) {
-        if (tier === 0) continue;
-        const rolled = await readRolledOf(client, name, tier);
-        for (const [period, part] of byPeriod(rolled, periodOf[tier])) {
-          const times = part.flatMap((one) => one.times);
-          const end = times.reduce((last, time) => Math.max(last, time), 0) + tier - 1;
-          const first = times.reduce((least, time) => Math.min(least, time), Infinity);
-          statements.addBlock.run(origin, tier, period, first, end, writeRolled(part, "stays"));
-        }
-        const back = mergeRolled(blocks.rolled(origin, tier, 0, 2 ** 33));
-        note(name, tier, rolled, (key) => back.get(key));
+    const write = createWriter({ statements, blocks, note });
+    const before = await journal.newest(seriesPart);
+    const begun = await journal.open(seriesPart);
+    const mark = (await nowOf(client)) - marginMs;
+    const number = (before?.last ?? 0) + 1;
+    const range: Range =
+      before === null && begun !== null
+        ? begun
+        : { first: number, last: number, insertId: crypto.randomUUID(), arrivedMs: mark, lines: 0, sums: new Map() };
+    if (range !== begun) await journal.begin(seriesPart, range);
+    const origins = await originsOf(client);
+    if (before === null) {
+      if (range !== begun) for (const table of tables) database.run(`DELETE FROM ${table}`);
+      const known = new Set(statements.origins.all().map(({ name }) => name));
+      for (const name of origins) {
+        signal.throwIfAborted();
+        if (known.has(name)) continue;
+        const raw = await readColumnsOf(client, quoteName(name), signal);
+        const rolled: (readonly [Tier, ReadonlyMap<string, readonly Rolled[]>])[] = [];
+        for (const tier of rolledTiers) rolled.push([tier, await readRolledOf(client, tier, quoteName(name), signal)]);
+        // there whole or not at all, so that the next run knows
+        transact(database, () => {
+          write.columns(name, raw.get(name) ?? []);
+          for (const [tier, all] of rolled) write.rolled(name, tier, all.get(name) ?? []);
+        });
       }
-      for (const hour of await openHoursOf(client, name)) statements.addDue.run(origin, work.rollHour, hour, hour);
+    } else await copyTouched(back, before.arrivedMs, (work) => transact(database, work), write);
+    if (last) {
+      const there = new Set(origins);
+      const due = await openHoursOf(client);
+      transact(database, () => {
+        for (const { id, name } of statements.origins.all()) if (!there.has(name)) dropOrigin(statements, id);
+        noteDue(database, statements, due);
+      });
     }
     database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    const differences = differencesOf(wanted, found, (key) => key);
+    // otherwise the next run copies it again
+    if (differences.length === 0) await journal.finish(seriesPart, range);
+    return { compared: [...wanted.values()].reduce((sum, { count }) => sum + count, 0), differences };
   } finally {
     database.close();
   }
-  return { wanted, found };
 
   function note(
     origin: string,
-    tier: number,
+    tier: Tier,
     series: readonly (Column | Rolled)[],
-    back: (key: string) => Column | Rolled | undefined,
+    again: ReadonlyMap<string, Column | Rolled>,
   ): void {
     const name = `metrics ${tier === 0 ? "raw" : `${tier} s`} ${origin}`;
     let numbers = 0;
     for (const one of series) {
       addSum(wanted, name, one.times.length, 0n);
-      addSum(found, name, same(one, back(one.key)), 0n);
+      addSum(found, name, same(one, again.get(one.key)), 0n);
       numbers += one.times.length;
     }
-    copied(numbers);
+    back.copied(numbers);
   }
+}
+
+const tables = ["blocks", "due", "journal", "origins"];
+const rolledTiers = [300, 3600] as const;
+
+type Writer = {
+  readonly columns: (origin: string, columns: readonly Column[]) => void;
+  readonly rolled: (origin: string, tier: Tier, rolled: readonly Rolled[]) => void;
+};
+
+/** Writes blocks beside what is there, and reads back what counts now. */
+function createWriter({
+  statements,
+  blocks,
+  note,
+}: {
+  readonly statements: Statements;
+  readonly blocks: Blocks;
+  readonly note: (
+    origin: string,
+    tier: Tier,
+    series: readonly (Column | Rolled)[],
+    again: ReadonlyMap<string, Column | Rolled>,
+  ) => void;
+}): Writer {
+  const ids = new Map(statements.origins.all().map(({ id, name }) => [name, id]));
+  function idOf(name: string): number {
+    const id = ids.get(name) ?? Number(statements.addOrigin.run(name).lastInsertRowid);
+    ids.set(name, id);
+    return id;
+  }
+  return {
+    columns(name, columns) {
+      const origin = idOf(name);
+      if (columns.length === 0) return;
+      blocks.addColumns(origin, columns, "stays");
+      const [firstS] = spanOf(columns);
+      note(name, 0, columns, mergeColumns(blocks.columns(origin, firstS, endS)));
+    },
+    rolled(name, tier, rolled) {
+      const origin = idOf(name);
+      if (rolled.length === 0) return;
+      for (const [period, part] of byPeriod(rolled, periodOf[tier])) {
+        const [firstS, lastS] = spanOf(part);
+        statements.addBlock.run(origin, tier, period, firstS, lastS + tier - 1, writeRolled(part, "stays"));
+      }
+      const [firstS] = spanOf(rolled);
+      note(name, tier, rolled, mergeRolled(blocks.rolled(origin, tier, firstS, endS)));
+    },
+  };
+}
+
+/** Samples of hours that were touched, and averages that were made, since a moment of the database's clock. */
+async function copyTouched(
+  { client, signal }: SeriesBack,
+  sinceMs: number,
+  within: (work: () => void) => void,
+  write: Writer,
+): Promise<void> {
+  const since = `fromUnixTimestamp64Milli(toInt64(${sinceMs}), 'UTC')`;
+  const hours = await client.rows<{ name: string; start: number }>(
+    "SELECT toString(origin) AS name, toUnixTimestamp(hour) AS start FROM metric_hours GROUP BY hour, origin " +
+      `HAVING max(touched) >= ${since} ORDER BY name, start`,
+    { signal },
+  );
+  for (let from = 0; from < hours.length; from += hoursAtOnce) {
+    const some = hours.slice(from, from + hoursAtOnce);
+    const starts = some.map(({ start }) => start);
+    const names = quoteList([...new Set(some.map(({ name }) => name))]);
+    const pairs = some.map(({ name, start }) => `(${secondText(start)}, ${quoteText(name)})`).join(", ");
+    const where =
+      `origin IN ${names} AND at >= ${secondText(Math.min(...starts))} AND at < ${secondText(Math.max(...starts) + hourS)} ` +
+      `AND (toStartOfHour(at), toString(origin)) IN (${pairs})`;
+    const found = await readColumnsOf(client, where, signal);
+    within(() => found.forEach((columns, name) => write.columns(name, columns)));
+  }
+  const rolled = await client.rows<{ name: string }>(
+    `SELECT DISTINCT toString(origin) AS name FROM metric_rollups WHERE rolled >= ${since} ORDER BY name`,
+    { signal },
+  );
+  for (let from = 0; from < rolled.length; from += originsAtOnce) {
+    const names = quoteList(rolled.slice(from, from + originsAtOnce).map(({ name }) => name));
+    for (const tier of rolledTiers) {
+      const found = await readRolledOf(client, tier, `rolled >= ${since} AND origin IN ${names}`, signal);
+      within(() => found.forEach((series, name) => write.rolled(name, tier, series)));
+    }
+  }
+}
+
+/** What a hub does when it starts: rolls up hours that were touched since they were, and packs what came in pieces. */
+function noteDue(
+  database: Database,
+  statements: Statements,
+  hours: readonly { readonly name: string; readonly start: number }[],
+): void {
+  database.run("DELETE FROM due");
+  const ids = new Map(statements.origins.all().map(({ id, name }) => [name, id]));
+  for (const { name, start } of hours) {
+    const origin = ids.get(name);
+    if (origin !== undefined) statements.addDue.run(origin, work.rollHour, start, start);
+  }
+  const pieces = database
+    .query<{ origin: number; period: number }, []>(
+      "SELECT DISTINCT origin, period FROM (SELECT origin, period FROM blocks GROUP BY origin, tier, period HAVING count(*) > 1)",
+    )
+    .all();
+  for (const { origin, period } of pieces) statements.addDue.run(origin, work.packDay, period, period);
+}
+
+function dropOrigin(statements: Statements, id: number): void {
+  statements.dropBlocksOf.run(id);
+  statements.dropDueOf.run(id);
+  statements.dropOrigin.run(id);
+}
+
+function transact(database: Database, work: () => void): void {
+  database.transaction(work).immediate();
+}
+
+function spanOf(series: readonly { readonly times: readonly number[] }[]): readonly [number, number] {
+  let [first, last] = [Infinity, 0];
+  for (const { times } of series) {
+    first = Math.min(first, times[0] ?? first);
+    last = Math.max(last, times.at(-1) ?? last);
+  }
+  return [first, last];
 }
 
 /** How many numbers of a series are there again. */
@@ -98,61 +256,12 @@ function same(one: Column | Rolled, other: Column | Rolled | undefined): number 
 function byPeriod(rolled: readonly Rolled[], length: number): ReadonlyMap<number, Rolled[]> {
   const parts = new Map<number, Rolled[]>();
   for (const series of rolled) {
-    const own = new Map<number, number[]>();
-    series.times.forEach((time, i) => {
-      const period = startOf(time, length);
-      own.set(period, [...(own.get(period) ?? []), i]);
-    });
-    for (const [period, order] of own) parts.set(period, [...(parts.get(period) ?? []), pickRolled(series, order)]);
+    const own = Map.groupBy(series.times.keys(), (i) => startOf(series.times[i] ?? 0, length));
+    for (const [period, order] of own) {
+      const part = parts.get(period);
+      if (part === undefined) parts.set(period, [pickRolled(series, order)]);
+      else part.push(pickRolled(series, order));
+    }
   }
   return parts;
-}
-
-async function originsOf(client: Clickhouse): Promise<readonly string[]> {
-  const rows = await client.rows<{ name: string }>(
-    "SELECT DISTINCT toString(origin) AS name FROM (SELECT origin FROM metric_samples UNION ALL SELECT origin FROM metric_rollups) ORDER BY name",
-  );
-  return rows.map(({ name }) => name);
-}
-
-async function readColumnsOf(client: Clickhouse, origin: string): Promise<readonly Column[]> {
-  const sql =
-    "SELECT key, max(counter), groupArray(second), groupArray(value) FROM (SELECT key, counter, " +
-    `toUnixTimestamp(at) AS second, value FROM metric_samples WHERE origin = ${quoteText(origin)} ORDER BY key, at) GROUP BY key FORMAT RowBinary`;
-  const from = new RowReader(await readAnswer(client, sql));
-  const columns: Column[] = [];
-  while (!from.done) {
-    const [key, counter] = [from.text(), from.byte() === 1];
-    columns.push({ key, counter, scale, times: from.uint32s(), values: from.doubles() });
-  }
-  return [...mergeColumns([columns]).values()];
-}
-
-async function readRolledOf(client: Clickhouse, origin: string, tier: number): Promise<readonly Rolled[]> {
-  const sql =
-    "SELECT key, groupArray(second), groupArray(mean), groupArray(min), groupArray(max), groupArray(count) FROM " +
-    `(SELECT key, toUnixTimestamp(at) AS second, mean, min, max, count FROM metric_rollups FINAL WHERE tier = ${tier} ` +
-    `AND origin = ${quoteText(origin)} ORDER BY key, at) GROUP BY key FORMAT RowBinary`;
-  const from = new RowReader(await readAnswer(client, sql));
-  const rolled: Rolled[] = [];
-  while (!from.done) {
-    const key = from.text();
-    const [times, values, min, max, count] = [
-      from.uint32s(),
-      from.doubles(),
-      from.doubles(),
-      from.doubles(),
-      from.uint32s(),
-    ];
-    rolled.push({ key, scale, times, values, min, max, count });
-  }
-  return [...mergeRolled([rolled]).values()];
-}
-
-/** Hours that were touched since they were rolled up. */
-async function openHoursOf(client: Clickhouse, origin: string): Promise<readonly number[]> {
-  const rows = await client.rows<{ start: number }>(
-    `SELECT toUnixTimestamp(hour) AS start FROM metric_hours WHERE origin = ${quoteText(origin)} GROUP BY hour HAVING max(touched) > max(rolled)`,
-  );
-  return rows.map(({ start }) => start);
 }

@@ -31,9 +31,14 @@ export type EmbeddedSeries = {
   after(id: number): Generator<SeriesPiece>;
   /** What is in no block yet; all of it only when no hub works on the file. */
   open(): Generator<SeriesPiece>;
-  /** All that there is of an origin and tier, put together. */
-  whole(origin: string, tier: 0): readonly Column[];
-  whole(origin: string, tier: 300 | 3600): readonly Rolled[];
+  /** All blocks of an origin and tier that reach beyond a second, put together. */
+  whole(origin: string, tier: 0, sinceS: number): readonly Column[];
+  whole(origin: string, tier: 300 | 3600, sinceS: number): readonly Rolled[];
+  /** The first second that any block after one has something of, in a tier; Infinity: there is none. */
+  changedSince(id: number, tier: Tier): number;
+  /** Everything is read as it is now, until `release`: a hub that works on the file goes on. */
+  hold(): void;
+  release(): void;
   origins(): readonly string[];
   /** Hours of origins, in seconds since the epoch, that are not rolled up, or not with all there is now. */
   openHours(): ReadonlySet<string>;
@@ -59,8 +64,11 @@ export function openEmbeddedSeries(folder: string, onDamage: (error: unknown) =>
   const page = database.prepare<Row, [number, number]>(
     `SELECT ${columns} WHERE blocks.id > ? ORDER BY blocks.id LIMIT ?`,
   );
-  const ofOrigin = database.prepare<Row, [string, number]>(
-    `SELECT ${columns} WHERE origins.name = ? AND tier = ? ORDER BY blocks.id`,
+  const ofOrigin = database.prepare<Row, [string, number, number]>(
+    `SELECT ${columns} WHERE origins.name = ? AND tier = ? AND last_s >= ? ORDER BY blocks.id`,
+  );
+  const changed = database.prepare<{ first: number | null }, [number, number]>(
+    "SELECT min(first_s) AS first FROM blocks WHERE id > ? AND tier = ?",
   );
 
   function pieceOf({ id, name: origin, tier, body }: Row): SeriesPiece | undefined {
@@ -93,8 +101,8 @@ export function openEmbeddedSeries(folder: string, onDamage: (error: unknown) =>
     }
   }
 
-  function whole(origin: string, tier: Tier): readonly Column[] | readonly Rolled[] {
-    const pieces = ofOrigin.all(origin, tier).flatMap((row) => pieceOf(row) ?? []);
+  function whole(origin: string, tier: Tier, sinceS: number): readonly Column[] | readonly Rolled[] {
+    const pieces = ofOrigin.all(origin, tier, sinceS).flatMap((row) => pieceOf(row) ?? []);
     if (tier !== 0) return [...mergeRolled(pieces.map(({ rolled }) => rolled)).values()];
     return [...mergeColumns(pieces.map((piece) => piece.columns)).values()];
   }
@@ -114,6 +122,13 @@ export function openEmbeddedSeries(folder: string, onDamage: (error: unknown) =>
     },
     open,
     whole: whole as EmbeddedSeries["whole"],
+    changedSince: (id, tier) => changed.get(id, tier)?.first ?? Infinity,
+    hold() {
+      database.run("BEGIN");
+      // from the first read on
+      database.query("SELECT 1 FROM blocks LIMIT 1").get();
+    },
+    release: () => void database.run("COMMIT"),
     origins: () =>
       database
         .query<{ name: string }, []>("SELECT name FROM origins ORDER BY name")

@@ -56,6 +56,8 @@ export type Journal = {
   readonly state: "copying" | "done";
   /** Where the next range of a part begins: after everything that was copied. */
   copiedUpTo(part: string): Promise<number>;
+  /** The finished range that ends last. */
+  newest(part: string): Promise<Range | null>;
   /** The range that was on its way when the last run ended. */
   open(part: string): Promise<Range | null>;
   /** Notes a range before it is sent. */
@@ -172,6 +174,17 @@ export async function openJournal(
   return {
     state,
     copiedUpTo: newestOf,
+    async newest(part) {
+      const row = await db
+        .selectFrom("migration_ranges")
+        .selectAll()
+        .where("part", "=", part)
+        .where("done", "=", 1)
+        .orderBy("last", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row === undefined ? null : rangeOf(row);
+    },
     async open(part) {
       const row = await db
         .selectFrom("migration_ranges")

@@ -152,11 +152,11 @@ export async function countLogs(
     const [wanted, found] = [copied.get(server) ?? 0, there.get(server) ?? 0];
     if (wanted !== found) differences.push({ what: `lines of ${server}`, wanted, found });
   }
-  const short = [...here].filter(([server, lines]) => lines > (there.get(server) ?? 0));
+  const short = [...here].filter(([server, lines]) => lines > (copied.get(server) ?? 0));
   if (short.length === 0) return differences;
   const unreadable = await source.unreadable();
   for (const [server, lines] of short) {
-    const [lost, found] = [unreadable.get(server) ?? 0, there.get(server) ?? 0];
+    const [lost, found] = [unreadable.get(server) ?? 0, copied.get(server) ?? 0];
     if (lost > 0) onDamage(`${lost} lines of ${server}`);
     if (lines - lost > found) differences.push({ what: `lines of ${server}`, wanted: lines - lost, found });
   }

@@ -12,7 +12,7 @@ import type { SeriesRetention } from "#src/protocol/series.ts";
 import type { Clickhouse } from "../clickhouse/client.ts";
 import type { LedgerTables } from "../clickhouse/ledger-tables.ts";
 import { lockFolder } from "../lock.ts";
-import { type Postgres, faultOf } from "../postgres/connection.ts";
+import type { Postgres } from "../postgres/connection.ts";
 import { migratePostgres } from "../postgres/migrations.ts";
 import { openClickhouseLogTarget } from "./clickhouse-logs.ts";
 import { openEmbeddedLogs } from "./embedded-logs.ts";
@@ -26,8 +26,8 @@ import { leaveMark, readMark } from "./mark.ts";
 import { copyPeople } from "./people.ts";
 import { type MigrationProgress, type MigrationReport, type Teller, createTeller } from "./progress.ts";
 import { copySeriesBlocks, finishSeries } from "./series.ts";
-import { sumSeries, sumStoredSeries } from "./series-sums.ts";
-import { refuseOtherVersion, refuseWithoutRoom } from "./source.ts";
+import { compareSeries } from "./series-sums.ts";
+import { faultOfEither, refuseOtherVersion, refuseWithoutRoom } from "./source.ts";
 import { openSqliteSide } from "./sqlite-side.ts";
 import { copyNumbered, copyState, setPositions, sumState } from "./state.ts";
 import { type Difference, type Sums, differencesOf } from "./sums.ts";
@@ -56,7 +56,7 @@ export async function moveOut(move: MoveOut): Promise<MigrationReport> {
   try {
     return await run(move);
   } catch (error) {
-    throw error instanceof Fault || move.signal.aborted ? error : faultOf(error);
+    throw error instanceof Fault || move.signal.aborted ? error : faultOfEither(error);
   }
 }
 
@@ -73,20 +73,23 @@ async function run(move: MoveOut): Promise<MigrationReport> {
     await refuseLiveHubs(to);
     const wish = { hub, source: dataDir, nowMs: clock.now() };
     const journal = await openJournal(queries, wish, () => isTargetEmpty(to, move.people, clickhouse));
-    if (journal.state === "done") return await report(move, journal, "done");
     refuseMovedElsewhere(move);
+    if (journal.state === "done") {
+      if (readMark(dataDir) !== null) return await report(move, journal, "done");
+      throw new Fault(
+        "conflict",
+        `the target holds the hub as it was when it moved, and it works in ${dataDir} again`,
+        {
+          hint: "Name empty databases; nothing was changed",
+        },
+      );
+    }
     await refuseWithoutRoom(dataDir, clickhouse);
     await migratePostgres(postgres);
     await move.prepare();
     const opened = await openSource(move, journal, ends);
     await copyGrowing(move, opened, to);
-    if (!finish) {
-      const { logs, teller } = opened;
-      if (logs === null) return await report(move, journal, "copying", opened);
-      const checked = await compareNew(logs.copy, await journal.copiedUpTo(logsPart), teller);
-      const state = checked.differences.length > 0 ? "different" : "copying";
-      return { ...(await report(move, journal, state, opened)), ...checked };
-    }
+    if (!finish) return await compareGrown(move, opened, journal);
     return await finishMove(move, opened, journal, to);
   } finally {
     for (const end of ends.toReversed()) await end();
@@ -134,7 +137,11 @@ async function openSource(move: MoveOut, journal: Journal, ends: (() => void | P
 }
 
 /** What only grows: from where the last run was, to what there is now. */
-async function copyGrowing({ signal }: MoveOut, { state, teller, logs, series }: Opened, to: Side): Promise<void> {
+async function copyGrowing(
+  { signal, finish }: MoveOut,
+  { state, teller, logs, series }: Opened,
+  to: Side,
+): Promise<void> {
   teller.begin("events", null);
   await copyNumbered({ from: state, to, copied: teller.add });
   signal.throwIfAborted();
@@ -143,12 +150,36 @@ async function copyGrowing({ signal }: MoveOut, { state, teller, logs, series }:
     const before = await logs.copy.journal.lines(logsPart);
     teller.begin("logs", before + (await logs.source.linesAfter(copied)), before);
     await copyLogs(logs.copy, await logs.source.head());
+    teller.complete();
   }
   signal.throwIfAborted();
   if (series !== null) {
     teller.begin("metrics", null);
+    // what is copied is what is compared afterwards
+    if (!finish) series.source.hold();
     await copySeriesBlocks(series);
   }
+}
+
+/** Compares what was copied while the hub works, so that little of it is left for when it stands still. */
+async function compareGrown(move: MoveOut, opened: Opened, journal: Journal): Promise<MigrationReport> {
+  const { logs, series, teller } = opened;
+  const differences: Difference[] = [];
+  let compared = 0;
+  if (series !== null) {
+    teller.begin("check", null);
+    const both = await compareSeries(series, { everything: false });
+    series.source.release();
+    differences.push(...both.differences);
+    compared += both.compared;
+  }
+  if (logs !== null) {
+    const both = await compareNew(logs.copy, await journal.copiedUpTo(logsPart), teller);
+    differences.push(...both.differences);
+    compared += both.compared;
+  }
+  const state = differences.length > 0 ? "different" : "copying";
+  return { ...(await report(move, journal, state, opened)), compared, differences };
 }
 
 /** The rest, of a hub that stands still; and a look at everything. */
@@ -202,7 +233,9 @@ async function finishMove(move: MoveOut, opened: Opened, journal: Journal, to: S
     teller.begin("metrics", null);
     await finishSeries(series);
     teller.begin("check", null);
-    compare(sumSeries(series), await sumStoredSeries(series));
+    const both = await compareSeries(series, { everything: true });
+    compared += both.compared;
+    differences.push(...both.differences);
   }
 
   const verdict = differences.length === 0 ? "done" : "different";
@@ -229,11 +262,14 @@ async function report(
 const addressOf = ({ postgres, clickhouse }: MoveOut): string =>
   clickhouse === null ? postgres.address : `${postgres.address} and ${clickhouse.address}`;
 
-/** A mark of this very migration is there when the last run was killed at its end. */
+/** A mark of this very migration is there when it has come to its end, or nearly. */
 function refuseMovedElsewhere(move: MoveOut): void {
   const mark = readMark(move.dataDir);
   if (mark === null || mark.movedTo === addressOf(move)) return;
+  const isWithout = move.clickhouse !== null && mark.movedTo === move.postgres.address;
   throw new Fault("conflict", `the hub of ${move.dataDir} was moved to ${mark.movedTo} at ${mark.at}`, {
-    hint: "What lies there is older than what is there now: move that instead",
+    hint: isWithout
+      ? "Its logs and metrics are still in the folder: go back first, then move everything at once (see docs/migrate.md)"
+      : "What lies there is older than what is there now: move that instead",
   });
 }

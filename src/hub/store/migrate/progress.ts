@@ -33,6 +33,12 @@ export function createTeller(tell: (progress: MigrationProgress) => void) {
       now = { part, done, of, bytes: 0 };
       tell({ ...now });
     },
+    /** All of it is there: how much that would be was not known exactly. */
+    complete: (): void => {
+      if (now === undefined || now.of === null) return;
+      now.of = now.done;
+      tell({ ...now });
+    },
     add: (done: number, bytes = 0): void => {
       if (now === undefined) return;
       now.done += done;

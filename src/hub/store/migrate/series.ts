@@ -16,7 +16,7 @@ import type { Journal } from "./journal.ts";
 
 const hourS = 3600;
 /** Rows of one insert. */
-const batchRows = 500_000;
+const batchRows = 100_000;
 const timeoutMs = 300_000;
 
 export const seriesPart = "metrics";

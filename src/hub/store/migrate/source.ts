@@ -1,13 +1,16 @@
 /** What a data folder must be before it is moved. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, statSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 
 import { Fault } from "#src/protocol/fault.ts";
 import { dataParts } from "../backup-manifest.ts";
 import { blockMigrations } from "../blocks/tables.ts";
 import type { Clickhouse } from "../clickhouse/client.ts";
+import { storageFault } from "../commits.ts";
+import { faultOf } from "../postgres/connection.ts";
+import { systemTable } from "../clickhouse/retention-days.ts";
 import { isHalfRestored } from "../replacement.ts";
 import { stateMigrations } from "../state-migrations.ts";
 
@@ -47,10 +50,17 @@ export function refuseOtherVersion(dataDir: string): void {
   }
 }
 
+/** What has gone wrong in a file, or in Postgres. */
+export const faultOfEither = (error: unknown): Fault =>
+  error instanceof SQLiteError ? storageFault(error) : faultOf(error);
+
 /** Whether there is no hub's data in a folder. */
 export function isFolderEmpty(folder: string): boolean {
   return dataParts.every((part) => !existsSync(join(folder, part)));
 }
+
+/** Files of a folder that go to ClickHouse, and come from there. */
+const telemetry = ["logs.db", "metrics.db"];
 
 /**
  * ClickHouse needs about what the folder takes; while it merges, as much again.
@@ -58,17 +68,42 @@ export function isFolderEmpty(folder: string): boolean {
  */
 export async function refuseWithoutRoom(dataDir: string, clickhouse: Clickhouse | null): Promise<void> {
   if (clickhouse === null) return;
-  const bytes = ["logs.db", "metrics.db"]
-    .map((name) => join(dataDir, name))
-    .filter((file) => existsSync(file))
-    .reduce((sum, file) => sum + statSync(file).size, 0);
-  const [disks] = await clickhouse.rows<{ free: number; stored: number }>(
-    "SELECT (SELECT sum(unreserved_space) FROM system.disks) AS free, (SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()) AS stored",
+  const [disks] = await clickhouse.rows<{ free: number }>(
+    "SELECT toFloat64(sum(unreserved_space)) AS free FROM system.disks",
   );
-  const needed = Math.max(0, bytes * 2 - (disks?.stored ?? 0));
+  const needed = Math.max(0, bytesIn(dataDir) * 2 - (await storedBytes(clickhouse)));
   if (disks === undefined || disks.free >= needed) return;
-  const gib = (value: number) => `${(value / 1024 ** 3).toFixed(1)} GiB`;
-  throw new Fault("unavailable", `ClickHouse has ${gib(disks.free)} free, and this may take ${gib(needed)}`, {
-    hint: "Give it more room, or shorten retention.logs first",
-  });
+  throw noRoom(`ClickHouse has ${room(disks.free)} free`, needed);
 }
+
+/**
+ * A folder needs about what ClickHouse takes for one copy of everything, and half as much again while lines lie as they came.
+ * @throws {Fault} `unavailable`
+ */
+export async function refuseWithoutRoomIn(folder: string, clickhouse: Clickhouse): Promise<void> {
+  const { bavail, bsize } = statfsSync(folder);
+  const needed = Math.max(0, (await storedBytes(clickhouse)) * 1.5 - bytesIn(folder));
+  if (bavail * bsize >= needed) return;
+  throw noRoom(`the disk of ${folder} has ${room(bavail * bsize)} free`, needed);
+}
+
+/** Of a cluster, of one replica of each shard. */
+async function storedBytes(clickhouse: Clickhouse): Promise<number> {
+  const [row] = await clickhouse.rows<{ bytes: number }>(
+    `SELECT toFloat64(sum(bytes_on_disk)) AS bytes FROM ${systemTable(clickhouse, "parts")} WHERE active AND database = currentDatabase()`,
+  );
+  return row?.bytes ?? 0;
+}
+
+function bytesIn(folder: string): number {
+  const files = telemetry.map((name) => join(folder, name)).filter((file) => existsSync(file));
+  return files.reduce((sum, file) => sum + statSync(file).size, 0);
+}
+
+const room = (bytes: number): string =>
+  bytes < 1024 ** 3 ? `${Math.ceil(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+
+const noRoom = (has: string, needed: number): Fault =>
+  new Fault("unavailable", `${has}, and this may take ${room(needed)}`, {
+    hint: "Make room there, or let the hub keep less (retention.logs) first",
+  });

@@ -3,8 +3,17 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { openSqliteSide } from "#src/hub/store/migrate/sqlite-side.ts";
-import { withColumns } from "#src/hub/store/migrate/state.ts";
-import { type Side, type Table, copyAll, copyNew, dropGone, sumTable } from "#src/hub/store/migrate/tables.ts";
+import { stateTables, withColumns } from "#src/hub/store/migrate/state.ts";
+import {
+  type Side,
+  type Table,
+  copyAll,
+  copyNew,
+  dropGone,
+  sumTable,
+  tablesOf,
+} from "#src/hub/store/migrate/tables.ts";
+import { openStateStore } from "#src/hub/store/state.ts";
 import { openPostgres } from "#src/hub/store/postgres/connection.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { failureOf } from "#test/kit/failure.ts";
@@ -27,6 +36,15 @@ const row = fc.record({
   big: fc.option(fc.maxSafeInteger()),
   days: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)),
   digest: fc.option(fc.uint8Array({ maxLength: 40 })),
+});
+
+test("every table of a hub's state is copied", async () => {
+  await using folder = temporaryFolder();
+  (await openStateStore(folder.path, systemClock)).close();
+  const state = openSqliteSide(folder.at("state.db"), { readonly: true });
+  const own = (await tablesOf(state)).filter((name) => !name.startsWith("kysely_"));
+  state.close();
+  expect(own.toSorted()).toEqual([...stateTables].sort());
 });
 
 describe.skipIf(!havePostgres)("tables copied between SQLite and Postgres (needs PostgreSQL)", () => {
