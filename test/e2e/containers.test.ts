@@ -60,7 +60,8 @@ describe.skipIf(missing !== undefined)(
         await using _agent = await agentIn("deaths", hub);
         await run("brief", "seq 1 50; exit 3");
         await run("orderly", "echo bye");
-        await run("hungry", "echo eats; dd if=/dev/zero of=/dev/null bs=64M count=1", "--memory=8m");
+        // an engine that has much to do watches for lack of memory somewhat after a container's start
+        await run("hungry", "echo eats; sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1", "--memory=8m");
         await run("asked", "echo waits; exec sleep 600", "--stop-timeout=0");
         await run("shot", "echo falls; exec sleep 600");
         await run("labelled", "echo under another name", "--label", "orion.name=odoo");
