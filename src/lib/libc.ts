@@ -24,6 +24,8 @@ const signatures = {
   sendmsg: { args: ["i32", "ptr", "i32"], returns: "i64" },
   execve: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   sigprocmask: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  sigaction: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+  umask: { args: ["u32"], returns: "u32" },
   sendto: { args: ["i32", "ptr", "u64", "i32", "ptr", "u32"], returns: "i64" },
 } as const;
 
@@ -241,6 +243,28 @@ export function blockSignals(names: readonly NodeJS.Signals[]): boolean {
   const set = new BigUint64Array(16);
   for (const name of names) set[0] = (set[0] ?? 0n) | (1n << BigInt(constants.signals[name] - 1));
   return libc().sigprocmask(SIG_SETMASK, ptr(set), null) === 0;
+}
+
+/**
+ * sigaction(2): from now on each of these signals, whichever thread it comes to, only makes its number the umask(2) of
+ * this process. `blockSignals` is not enough before `execute`: it is for one thread, another one still takes the signal,
+ * and whatever a handler notes in memory is gone with the program. The umask stays; umask(2) is async-signal-safe, takes
+ * one number as a handler does, and its result is not looked at. @returns what puts the handlers of before back
+ */
+export function signalsSetUmask(names: readonly NodeJS.Signals[]): () => void {
+  const { sigaction, umask } = libc();
+  const numbers = names.map((name) => constants.signals[name]);
+  // struct sigaction of 64-bit glibc and musl: handler, 128 bytes of mask, flags (int), restorer, which libc sets
+  const before = numbers.map((number) => {
+    const action = new BigUint64Array(19);
+    sigaction(number, null, ptr(action));
+    return action;
+  });
+  // bun:ffi has the address there, its types don't
+  const address = BigInt((umask as unknown as { readonly ptr: number }).ptr);
+  const marking = BigUint64Array.from({ length: 19 }, (_, word) => (word === 0 ? address : 0n));
+  for (const number of numbers) sigaction(number, ptr(marking), null);
+  return () => numbers.forEach((number, index) => sigaction(number, ptr(before[index] ?? marking), null));
 }
 
 /**

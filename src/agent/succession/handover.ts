@@ -30,6 +30,8 @@ const handover = z.object({
   guard: z.nullable(count),
   /** a signal to stop that came too late for the one who was asked */
   stop: z.nullable(z.string()),
+  /** what a signal after that has changed: see execute.ts */
+  umask: z._default(z.nullable(z.object({ own: count, unmarked: count })), null),
   /** why it was rolled back */
   why: z.nullable(z.string()),
 });

@@ -21,12 +21,15 @@ import { startCompanion } from "#src/lib/program.ts";
 import { Fault, reasonOf } from "#src/protocol/fault.ts";
 import type { Problem, ReexecAnswer } from "#src/protocol/ipc.ts";
 
-import { execute, holdStopSignals } from "./execute.ts";
+import { execute, markStopSignals, readStopMark } from "./execute.ts";
 import { tryCandidate } from "./candidate.ts";
 import type { Beginning, LogPort, Succession } from "./door.ts";
 import { type Handover, readHandover, removeHandover, startTicksOf, writeHandover } from "./handover.ts";
 import { commandLine, isReplaced, keepPrevious, ownImage, ownPath, previousPath } from "./image.ts";
 import { guardIsReady, probationMs } from "./timing.ts";
+
+/** Signals that were taken, by whichever thread, reach their handlers by way of the event loop within this. */
+const settleMs = 2;
 
 type World = {
   readonly runDir: string;
@@ -101,7 +104,7 @@ export function createSuccession(world: World): Succession {
       const mine = left.pid === process.pid && left.startTicks === startTicksOf(process.pid);
       if (mine) {
         current = left;
-        asked = left.stop ?? undefined;
+        asked = (left.umask === null ? undefined : readStopMark(left.umask)) ?? left.stop ?? undefined;
       }
       const lock = mine ? (left.lock ?? undefined) : undefined;
       if (left.state === "rolled-back") {
@@ -149,7 +152,7 @@ export function createSuccession(world: World): Succession {
       if (startTicks === undefined) throw new Fault("failed", "/proc does not show this process");
       const to = await tryCandidate(program, words.slice(1), env);
       const changed = isReplaced(program);
-      const nothing = { lock: null, pipes: [], guard: null, stop: null, why: null };
+      const nothing = { lock: null, pipes: [], guard: null, stop: null, umask: null, why: null };
       current = { format: 1, state: "under-way", pid: process.pid, startTicks, from: version, to, ...nothing };
       try {
         // also for clients, who wait for the successor as long as it lies there; and the guard goes when it does not
@@ -164,16 +167,17 @@ export function createSuccession(world: World): Succession {
     async become(close) {
       leaving = true;
       const kept = await close();
-      holdStopSignals();
-      // what came before is handed to its handlers in this turn
-      await new Promise<void>((resolve) => void systemClock.after(0, resolve));
+      const marking = markStopSignals();
+      // what came before is handed to its handlers meanwhile
+      await new Promise<void>((resolve) => void systemClock.after(settleMs, resolve));
       if (current === undefined) throw new Error("a replacement begins with its preparation");
-      const left: Handover = { ...current, ...kept, stop: asked ?? null };
+      const left: Handover = { ...current, ...kept, stop: asked ?? null, umask: marking.umask };
       writeHandover(runDir, left);
       execute(program, words, env);
       // it ran a moment ago; the program that runs here can be executed, wherever its file is
       writeHandover(runDir, { ...left, state: "rolled-back", why: `${program} can't be executed any more` });
       execute(ownImage, words, env);
+      marking.undo();
       throw new Fault("failed", `neither ${program} nor the program before can be executed`);
     },
   };

@@ -3,11 +3,13 @@
  * (splice(2)), so a SIGKILL of this process loses nothing between the two; what was handed on is told by the position
  * that the taker keeps. Two files take turns: the other one begins with what was left of the first, and only when it
  * is whole is the first emptied. They lie in the run directory, which is a tmpfs as a rule and gone after a reboot.
+ *
+ * Neither file gives its first page back, so that lines of up to a page go on passing through a disk without a byte left.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 
 import { removeIfThere } from "#src/lib/files.ts";
-import { punchHole, spliceToFile } from "#src/lib/libc.ts";
+import { pipeContent, punchHole, spliceToFile } from "#src/lib/libc.ts";
 
 /** magic, length of what was carried over (u32), position of the first byte behind the header (f64) */
 const headerBytes = 16;
@@ -16,6 +18,9 @@ const magic = 0x314a524f; // "ORJ1", little-endian
 const newline = 10;
 /** A multiple of every page size in use: only whole pages are given back. */
 const pageBytes = 65_536;
+
+/** What an emptied file keeps: less than a header, so that it is none, and more than nothing, so that the page stays. */
+const emptiedBytes = 8;
 
 type Half = { readonly fd: number; base: number; size: number };
 
@@ -56,13 +61,17 @@ function openHalf(path: string): Half | { fd: number; base: undefined; size: num
   return whole ? { fd, base: header.readDoubleLE(8), size } : { fd, base: undefined, size };
 }
 
+function empty(fd: number): void {
+  ftruncateSync(fd, emptiedBytes);
+}
+
 function begin(half: { fd: number }, base: number, carry: Uint8Array): Half {
   const bytes = Buffer.allocUnsafe(headerBytes + carry.length);
   bytes.writeUInt32LE(magic, 0);
   bytes.writeUInt32LE(carry.length, 4);
   bytes.writeDoubleLE(base, 8);
   bytes.set(carry, headerBytes);
-  ftruncateSync(half.fd, 0);
+  empty(half.fd);
   for (let at = 0; at < bytes.length;) at += writeSync(half.fd, bytes, at, bytes.length - at, at);
   return { fd: half.fd, base, size: bytes.length };
 }
@@ -87,7 +96,13 @@ export function openJournal(path: string, durable: number | undefined): Journal 
     active = second;
     idle = first;
   }
-  ftruncateSync(idle.fd, 0);
+  empty(idle.fd);
+  try {
+    // a file that was only made longer has no page yet
+    writeSync(idle.fd, new Uint8Array(emptiedBytes), 0, emptiedBytes, 0);
+  } catch {
+    // the disk is full already: there is one page less to go on with
+  }
   // offset in the active file of the first byte that is kept
   let kept = headerBytes;
   let closed = false;
@@ -104,7 +119,7 @@ export function openJournal(path: string, durable: number | undefined): Journal 
       punchHole(active.fd, pageBytes, Math.floor(kept / pageBytes) * pageBytes - pageBytes);
       return;
     }
-    ftruncateSync(active.fd, 0);
+    empty(active.fd);
     idle = active;
     active = next;
     kept = headerBytes;
@@ -115,7 +130,8 @@ export function openJournal(path: string, durable: number | undefined): Journal 
     end: () => active.base + active.size - headerBytes,
     fill(pipeFd, bytes) {
       let moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
-      if (moved <= 0 && kept - headerBytes >= emptyAfterBytes) {
+      const released = kept - headerBytes;
+      if (moved <= 0 && (released >= emptyAfterBytes || (released > 0 && pipeContent(pipeFd) > 0))) {
         // the pipe is empty, and then this gives back memory; or the disk is full, and then it may make room
         turn();
         moved = spliceToFile(pipeFd, active.fd, active.size, bytes);

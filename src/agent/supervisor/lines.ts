@@ -34,3 +34,14 @@ function pieceEnd(bytes: Uint8Array, end: number): number {
   }
   return end;
 }
+
+/** The length of the first `length` bytes without a UTF-8 character at their end that is not whole (RFC 3629). */
+export function wholeCharacters(bytes: Uint8Array, length: number): number {
+  for (let at = length - 1; at > 0 && at >= length - 4; at--) {
+    const byte = bytes[at] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return at + needed > length ? at : length;
+  }
+  return length;
+}

@@ -14,7 +14,7 @@ import { growPipe, makeFifo, pipeContent, setCloseOnExec } from "#src/lib/libc.t
 import { Fault } from "#src/protocol/fault.ts";
 
 import { type Journal, openJournal } from "./journal.ts";
-import { cutLines, maxLineBytes } from "./lines.ts";
+import { cutLines, maxLineBytes, wholeCharacters } from "./lines.ts";
 import type { CapturePipes, CapturedPipe, DescriptorStore } from "./output.ts";
 import type { CapturedStream, LogPort, OutputPort } from "./ports.ts";
 import { createWatches } from "./watches.ts";
@@ -55,6 +55,8 @@ type Pipe = {
   stuck: boolean;
   /** the taker wants no more of what is in the journal: asked again at each look, and nothing is added to it */
   refused: boolean;
+  /** less was taken than lay in the pipe: its disk is full, and it goes on page by page */
+  short: boolean;
   /** pieces handed on of the over-long line that is being read */
   pieces: number;
   closed: boolean;
@@ -110,7 +112,7 @@ export function createCapturePipes(world: World): CapturePipes {
     for (const pipe of pipes) {
       if (pipe.watched && pipe.quiet > 0) continue;
       const moved = turn(pipe);
-      if (moved >= pipe.muchBytes) busy = true;
+      if (moved >= pipe.muchBytes || pipe.short) busy = true;
       if (moved > 0) {
         pipe.quiet = 0;
         pipe.stuck = false;
@@ -131,16 +133,25 @@ export function createCapturePipes(world: World): CapturePipes {
   function turn(pipe: Pipe): number {
     const { journal } = pipe;
     let total = 0;
+    pipe.short = false;
     for (let step = 0; step < stepsPerTurn && !pipe.closed; step++) {
       if (!output.ready()) break;
       const before = journal.position();
       const enough = pipe.refused || journal.end() - before > maxLineBytes;
-      const moved = enough ? 0 : journal.fill(pipe.fd, stepBytes);
+      let moved = enough ? 0 : journal.fill(pipe.fd, stepBytes);
+      let full = false;
+      if (moved === 0 && !enough && pipeContent(pipe.fd) > 0) {
+        // the content may only have come after the first answer
+        moved = journal.fill(pipe.fd, stepBytes);
+        full = moved === 0;
+      }
       pipe.refused = !handOn(pipe);
+      if (full && !pipe.refused && journal.position() === before) pipe.refused = !handOnPart(pipe);
       // a journal that was filled while nothing was taken is emptied although the pipe is quiet
       const progress = Math.max(moved, journal.position() - before);
       total += progress;
-      if (pipe.refused || progress < stepBytes / 2) break;
+      pipe.short = !pipe.refused && progress > 0 && moved < stepBytes && pipeContent(pipe.fd) > 0;
+      if (pipe.refused || (progress < stepBytes / 2 && !pipe.short)) break;
     }
     return total;
   }
@@ -154,7 +165,7 @@ export function createCapturePipes(world: World): CapturePipes {
     for (let left = pipeBytes; left > 0;) {
       if (journal.end() - journal.position() >= mostBytes) return false;
       const moved = journal.fill(fd, stepBytes);
-      if (moved === 0) return true;
+      if (moved === 0) return pipeContent(fd) === 0;
       left -= moved;
     }
     return false;
@@ -183,6 +194,20 @@ export function createCapturePipes(world: World): CapturePipes {
       journal.release(end);
       if (cut.kind === "lines") return true;
     }
+  }
+
+  /** Without room on the disk a line is too long once what is kept of it fills the journal: that goes as a piece. */
+  function handOnPart(pipe: Pipe): boolean {
+    const { journal, source, stream } = pipe;
+    const bytes = buffer();
+    const length = wholeCharacters(bytes, journal.read(bytes));
+    if (length === 0) return true;
+    const end = journal.position() + length;
+    const piece = { part: pipe.pieces + 1, last: false };
+    if (!output.take({ source, stream, bytes: bytes.subarray(0, length), end, piece })) return false;
+    pipe.pieces++;
+    journal.release(end);
+    return true;
   }
 
   /** The last piece of an over-long line: up to its newline. */
@@ -221,6 +246,7 @@ export function createCapturePipes(world: World): CapturePipes {
       watched: false,
       stuck: false,
       refused: false,
+      short: false,
       pieces: 0,
       closed: false,
     };

@@ -26,6 +26,7 @@ function leave(folder: Folder, change: Partial<Handover> = {}): void {
     pipes: [],
     guard: null,
     stop: null,
+    umask: null,
     why: null,
     ...change,
   });
@@ -81,6 +82,27 @@ describe("what a daemon makes of what the one before left", () => {
     succession.takeUp();
     succession.stopping("SIGTERM");
     expect(left(folder)).toBe(false);
+  });
+
+  test("a signal that came too late for any handler has left its number as the umask", async () => {
+    const own = process.umask();
+    try {
+      for (const [mask, expected] of [
+        [15, "SIGTERM"],
+        [2, "SIGINT"],
+        [0o77, undefined],
+      ] as const) {
+        await using folder = temporaryFolder();
+        leave(folder, { umask: { own: 0o27, unmarked: 0o77 } });
+        process.umask(mask);
+        const succession = successionIn(folder);
+        succession.takeUp();
+        expect(succession.askedToStop()).toBe(expected);
+        expect(process.umask()).toBe(0o27);
+      }
+    } finally {
+      process.umask(own);
+    }
   });
 
   test("a stop that came too late for the one before is obeyed", async () => {
