@@ -49,7 +49,6 @@ export async function runScript(client: Client, target: RunTarget, script: strin
     let noise: Buffer | undefined = Buffer.alloc(0);
     let complaint = "";
     let asked = 0;
-    let exit: { readonly code: number | null; readonly signal: string | null } | undefined;
 
     function finish(error: unknown): void {
       clearTimeout(timer);
@@ -114,11 +113,10 @@ export async function runScript(client: Client, target: RunTarget, script: strin
       if (asked > 1 || target.sudoPassword === null) finish(wrongPassword(target));
       else channel.write(`${target.sudoPassword}\n`);
     });
-    channel.on("exit", (code: number | null, signal?: string) => {
-      exit = { code, signal: signal ?? null };
-    });
-    channel.on("close", () => {
+    // not by `exit`: of a command that ends at once that comes together with the channel, before anybody can listen
+    channel.on("close", (code?: number | null, signal?: string) => {
       finish(undefined);
+      const exit = code === undefined ? undefined : { code, signal: signal ?? null };
       if (exit === undefined) reject(lost(target.name));
       else if (noise !== undefined) reject(neverBegan(target, run, `${noise.toString()}\n${complaint}`, question));
       else if (exit.code === cutCode && stdout.empty() && stderr.empty()) reject(lost(target.name));

@@ -49,6 +49,28 @@ describe("a host that", () => {
     await session.closed;
   });
 
+  test("answers all of a command at once is heard", async () => {
+    // Before, how it ended came before anybody listened: "the connection was lost", on the way to fast hosts now and then.
+    await using server = await startHostileServer((client, socket) => {
+      client.on("session", (accept) => {
+        accept().on("exec", (yes) => {
+          socket.cork();
+          const channel = yes();
+          channel.stderr.write("sudo: a password is required\n");
+          channel.exit(1);
+          channel.end();
+          channel.close();
+          socket.uncork();
+        });
+      });
+    });
+    const session = await openSession({ ...server.target, sudo: "without-password" }, soon);
+    const fault = await faultOf(session.run("true", { timeoutMs: 10_000, asRoot: true }));
+    expect(fault.message).toBe(`sudo on 127.0.0.1:${server.target.port} wants a password of anybody`);
+    session.close();
+    await session.closed;
+  });
+
   test("prints without end is given up long before its time", async () => {
     await using server = await startHostileServer((client) => {
       client.on("session", (accept) => {
