@@ -197,7 +197,7 @@ describe.skipIf(missing !== undefined)(
         }
         await using _third = await agentIn("kills", hub);
         const total = names.length * lines * 2;
-        await until(() => names.reduce((sum, name) => sum + of(hub, name).length, 0) >= total, "everything", 40_000);
+        await until(() => names.reduce((sum, name) => sum + of(hub, name).length, 0) >= total, "everything", 100_000);
         const wanted = Array.from({ length: lines }, (_, i) => String(i + 1));
         for (const name of names) {
           const got = messages(hub, name);
@@ -205,7 +205,7 @@ describe.skipIf(missing !== undefined)(
           expect(got.filter((line) => line.startsWith("e"))).toEqual(wanted.map((line) => `e${line}`));
         }
       },
-      2 * seconds,
+      3 * seconds,
     );
   },
 );
