@@ -45,8 +45,22 @@ function defaults(definitions: ArgsDef): Record<string, unknown> {
   return given;
 }
 
-/** citty keeps the words under the name `_`, so a flag of that name would put itself in their place. */
-const takesNameOfWords = /^(?:--_(?:=|$)|-[^-=]*_)/;
+const longNameOfWords = /^--(?:no-)?_(?:=|$)/;
+
+/**
+ * citty keeps the words under the name `_`, so a flag of that name would put itself in their place. `valued`: names of flags
+ * behind which the rest of a token is their value.
+ */
+function takesNameOfWords(token: string, valued: ReadonlySet<string>): boolean {
+  if (token.startsWith("--")) return longNameOfWords.test(token);
+  if (!token.startsWith("-")) return false;
+  for (let i = 1; i < token.length; i++) {
+    const letter = token[i] as string;
+    if (letter === "_") return true;
+    if (valued.has(letter)) return false;
+  }
+  return false;
+}
 
 async function parseFlags(name: string, definitions: ArgsDef, tokens: readonly string[]): Promise<Arguments> {
   const { parseArgs } = await import("citty");
@@ -60,7 +74,12 @@ async function parseFlags(name: string, definitions: ArgsDef, tokens: readonly s
     ]),
   );
   const end = left.indexOf("--");
-  const nameless = (end === -1 ? left : left.slice(0, end)).find((token) => takesNameOfWords.test(token));
+  const valued = new Set(
+    flags
+      .filter(([, definition]) => definition.type !== "boolean")
+      .flatMap(([flag, definition]) => [flag, ...aliasesOf(definition)]),
+  );
+  const nameless = (end === -1 ? left : left.slice(0, end)).find((token) => takesNameOfWords(token, valued));
   if (nameless !== undefined) throw unknownFlag(name, flags, nameless);
   const { _: words, ...found } = parseArgs([...left], forCitty);
   for (const [key, value] of Object.entries(found)) holdAgainst(name, flags, left, key, value);

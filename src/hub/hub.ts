@@ -20,7 +20,7 @@ import { openMeasures } from "./measures.ts";
 import { refuseOpenAir } from "./open-air.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { createOperator } from "./operate.ts";
-import { releaseCodeSoon } from "./own-code.ts";
+
 import { createMending } from "./mending.ts";
 import type { HubOperator } from "./operator.ts";
 import { openProvision } from "./provision.ts";
@@ -36,6 +36,7 @@ import { openTelemetry } from "./storage.ts";
 import { openLogs } from "./telemetry.ts";
 import type { HubWorld } from "./world.ts";
 import { databasesInUse, livingDatabases, noteStores } from "./store/whereabouts.ts";
+import { startThrift } from "./thrift.ts";
 import { startWatching } from "./watching.ts";
 
 export { type Operation, operateHub } from "./operation.ts";
@@ -238,7 +239,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     provision.start();
     const { recordPolled: record } = measures.intake;
     ends.push(startWatching({ rooms, targets: provision.access, record, clock, log, cluster }));
-    ends.push(releaseCodeSoon(clock, log));
+    ends.push(startThrift(log));
     serving = { rooms, operator };
     return { url: listening.url, port: listening.port };
   }

@@ -12,8 +12,8 @@ export type Role = "owner" | "viewer" | "nobody";
 /** Heights of a laptop's and a telephone's window, in CSS pixels. */
 const heights = { 1440: 900, 390: 844 } as const;
 
-/** Up to it a page counts as holding still (web.dev/articles/cls). */
-const maxShift = 0.1;
+/** Half of what counts as good (web.dev/articles/cls). */
+const maxShift = 0.05;
 
 /** How a page finds out that nobody is signed in. */
 const asksWhoIsHere = /^401 GET .*\/api\/auth\/session$/;

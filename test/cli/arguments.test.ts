@@ -57,9 +57,17 @@ describe("arguments", () => {
   });
 
   // Before, citty's own name for the words made these a crash.
-  test.each(["-_", "--_", "--_=x", "-x_"])("a flag %p is unknown like any other", async (flag) => {
-    const refused: unknown = await parse(flag).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ message: expect.stringMatching(/^x has no flag -/) });
+  test.each(["-_", "--_", "--_=x", "-x_", "-=_", "-f=_", "--no-_"])(
+    "a flag %p is unknown like any other",
+    async (flag) => {
+      const refused: unknown = await parse(flag).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ message: expect.stringMatching(/^x has no flag -/) });
+    },
+  );
+
+  test("have values with an underscore", async () => {
+    expect((await parse("a", "-n5_000")).args).toMatchObject({ name: "a", lines: "5_000" });
+    expect((await parse("a", "-fn=_")).args).toMatchObject({ follow: true, lines: "=_" });
   });
 
   test("of any kind are parsed or refused with exit code 2, never anything else", async () => {

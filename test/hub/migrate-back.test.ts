@@ -18,7 +18,7 @@ import { answersOf, answersToPeople, bringBack, migrate, nearly, settings, signI
 import { follow } from "./shared-hubs.ts";
 
 // starting databases takes its time where many tests run at once
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Every agent has its traceback twice. */
 const tracebacks = 6;

@@ -10,7 +10,7 @@ import { everythingIn, makeFolder, runProgram } from "./killed-migration.ts";
 import { migrate } from "./moving.ts";
 
 // starting databases takes its time where many tests run at once
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 describe.skipIf(!havePostgres || !haveClickhouse)("the way back (needs PostgreSQL and ClickHouse)", () => {
   test("brings everything, once, however often it is killed", async () => {
@@ -41,5 +41,5 @@ describe.skipIf(!havePostgres || !haveClickhouse)("the way back (needs PostgreSQ
     expect(await everythingIn(back)).toEqual(await everythingIn(folder.path));
     // said again, it says the same; and nobody takes the folder for one that is still to be filled
     expect(await run(Infinity)).toMatchObject({ state: "done", lines: 100_000 });
-  }, 60_000);
+  });
 });

@@ -6,7 +6,7 @@ import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
 import { figures, makeFolder, runProgram } from "./killed-migration.ts";
 
 // starting databases takes its time where many tests run at once
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** Where a run is killed: at the first step of this kind. The last one is let go on. */
 const kills = ["logs 6", "metrics", "logs 1", "state", "errors", "check", null];
@@ -32,5 +32,5 @@ describe.skipIf(!havePostgres || !haveClickhouse)("a migration (needs PostgreSQL
     expect(await database.query("SELECT count(*)::int AS events, max(position)::int AS last FROM events")).toEqual([
       { events: 2000, last: 2000 },
     ]);
-  }, 60_000);
+  });
 });

@@ -11,7 +11,7 @@ import { createAgent, entries, startHub } from "./kit/hub.ts";
 import { migrate, settings } from "./moving.ts";
 
 // starting databases takes its time where many tests run at once
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const dayMs = 86_400_000;
 

@@ -16,7 +16,7 @@ import { fillHub } from "./filled-hub.ts";
 import { migrate, quiet, settings } from "./moving.ts";
 
 // starting databases takes its time where many tests run at once
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 describe.skipIf(!havePostgres || !haveClickhouse)("a hub that moves (needs PostgreSQL and ClickHouse)", () => {
   let clickhouse: Clickhouse;

@@ -14,15 +14,23 @@ export type Loaded<T> = {
   readonly reload: () => void;
 };
 
+/** What is loaded, and may be told how it has changed. */
+export type Kept<T> = Loaded<T> & {
+  /** shows it as it has become by what the reader did, and loads it again; answers that were on their way are older */
+  readonly change: (by: (data: T) => T) => void;
+};
+
 type State<T> = { readonly path: string | null; readonly data: T | undefined; readonly problem: unknown };
 
 /** Loads `path`; null: nothing yet. `everyMs` keeps it fresh. */
-export function useLoad<T>(path: string | null, everyMs?: number): Loaded<T> {
+export function useLoad<T>(path: string | null, everyMs?: number): Kept<T> {
   const [state, setState] = useState<State<T>>({ path, data: undefined, problem: undefined });
   const [turn, setTurn] = useState(0);
+  const asking = useRef<AbortController>(undefined);
   useEffect(() => {
     if (path === null) return;
     const cancelled = new AbortController();
+    asking.current = cancelled;
     get<T>(path, { signal: cancelled.signal }).then(
       (data) => setState({ path, data, problem: undefined }),
       (problem: unknown) => {
@@ -33,6 +41,16 @@ export function useLoad<T>(path: string | null, everyMs?: number): Loaded<T> {
     return () => cancelled.abort();
   }, [path, turn]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
+  const change = useCallback(
+    (by: (data: T) => T) => {
+      asking.current?.abort();
+      setState((before) =>
+        before.path === path && before.data !== undefined ? { ...before, data: by(before.data) } : before,
+      );
+      reload();
+    },
+    [path],
+  );
   useEvery(everyMs, reload);
   // what belongs to another path is not shown for a moment under this one
   const mine = state.path === path;
@@ -41,6 +59,7 @@ export function useLoad<T>(path: string | null, everyMs?: number): Loaded<T> {
     problem: mine && state.problem !== undefined ? sentenceOf(state.problem) : "",
     missing: mine && state.problem instanceof ApiFault && state.problem.status === 404,
     reload,
+    change,
   };
 }
 

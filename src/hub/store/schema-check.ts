@@ -5,6 +5,7 @@ import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { Migration } from "kysely/migration";
 
 import { openDatabase } from "./database.ts";
+import { listProblem } from "./migrations-list.ts";
 
 type Migrations = Readonly<Record<string, Migration>>;
 
@@ -15,6 +16,9 @@ const pageBytes = 8192;
 const headerBytes = 100;
 /** More bytes than these are no damage but another history. */
 const mostDiffering = 8;
+
+/** As they are all called; what is read of a damaged list is called anything. */
+const migrationName = /^\d{4}-[a-z0-9-]+$/;
 
 /** A row of sqlite_master (sqlite.org/schematab.html). */
 type Entry = {
@@ -36,9 +40,32 @@ export async function schemaProblems(
   if (unknown.length > 0) return [`it has migrations that this Orion does not know: ${unknown.join(", ")}`];
   const there = new Set(schemaOf(database).map((one) => JSON.stringify(one)));
   const { entries } = await schemaMadeBy(migrations, run);
-  return entries
+  const other = entries
     .filter((one) => !there.has(JSON.stringify(one)))
     .map(({ type, name }) => `the ${type} ${name} is not as it was made`);
+  // a table that is another may not have its columns
+  return other.length > 0 ? other : [listProblem(database) ?? []].flat();
+}
+
+/** Whether all `migrations` were run, and others that they do not have. */
+export function hasMoreThan(database: Database, migrations: Migrations): boolean {
+  const run = migrationsOf(database) ?? [];
+  return (
+    Object.keys(migrations).every((name) => run.includes(name)) &&
+    run.every((name) => migrationName.test(name)) &&
+    run.some((name) => !(name in migrations))
+  );
+}
+
+/** Whether a database has all that `migrations` make, or those of them that there were at one time. */
+export async function hasSchemaOf(database: Database, migrations: Migrations): Promise<boolean> {
+  const there = new Set(schemaOf(database).map((one) => JSON.stringify(one)));
+  const names = Object.keys(migrations);
+  for (let n = names.length; n > 0; n--) {
+    const { entries } = await schemaMadeBy(migrations, names.slice(0, n));
+    if (entries.every((one) => there.has(JSON.stringify(one)))) return true;
+  }
+  return false;
 }
 
 /**

@@ -122,41 +122,33 @@ async function outcome(open: () => Promise<Opened>, deliveries: readonly Sent[])
 
 describe("log entries", () => {
   for (const { name, has, open } of engines) {
-    test.skipIf(!has)(
-      `in ${name} are each there once, in the order in which they came (needs ${name})`,
-      async () => {
-        await fc.assert(
-          fc.asyncProperty(fc.array(sent, { maxLength: 10 }), async (deliveries) => {
-            const { answers, heard } = await outcome(open, deliveries);
-            expect(answers.map(({ accepted, duplicates }) => accepted + duplicates)).toEqual(
-              deliveries.map((one) => entriesIn(one).length),
-            );
-            expect(new Set(heard.map(({ serverId, seq }) => `${serverId} ${seq}`)).size).toBe(heard.length);
-            expect(heard.map(({ id }) => Number(id))).toEqual(heard.map((_, i) => i + 1));
-          }),
-          { numRuns: 8 },
-        );
-      },
-      30_000,
-    );
+    test.skipIf(!has)(`in ${name} are each there once, in the order in which they came (needs ${name})`, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(sent, { maxLength: 10 }), async (deliveries) => {
+          const { answers, heard } = await outcome(open, deliveries);
+          expect(answers.map(({ accepted, duplicates }) => accepted + duplicates)).toEqual(
+            deliveries.map((one) => entriesIn(one).length),
+          );
+          expect(new Set(heard.map(({ serverId, seq }) => `${serverId} ${seq}`)).size).toBe(heard.length);
+          expect(heard.map(({ id }) => Number(id))).toEqual(heard.map((_, i) => i + 1));
+        }),
+        { numRuns: 8 },
+      );
+    });
   }
 
-  test.skipIf(!haveClickhouse)(
-    "have the same answers in all engines (needs ClickHouse)",
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(sent, { maxLength: 12 }), async (deliveries) => {
-          const [first, ...others] = await Promise.all(engines.map(({ open }) => outcome(open, deliveries)));
-          if (first === undefined) throw new Error("there is no engine");
-          for (const other of others) {
-            // blocks lie by position in pieces of many: theirs may begin earlier
-            expect({ ...other, after: 0 }).toEqual({ ...first, after: 0 });
-            expect(other.after).toBeGreaterThanOrEqual(first.after);
-          }
-        }),
-        { numRuns: 10 },
-      );
-    },
-    60_000,
-  );
+  test.skipIf(!haveClickhouse)("have the same answers in all engines (needs ClickHouse)", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(sent, { maxLength: 12 }), async (deliveries) => {
+        const [first, ...others] = await Promise.all(engines.map(({ open }) => outcome(open, deliveries)));
+        if (first === undefined) throw new Error("there is no engine");
+        for (const other of others) {
+          // blocks lie by position in pieces of many: theirs may begin earlier
+          expect({ ...other, after: 0 }).toEqual({ ...first, after: 0 });
+          expect(other.after).toBeGreaterThanOrEqual(first.after);
+        }
+      }),
+      { numRuns: 10 },
+    );
+  });
 });

@@ -1,5 +1,5 @@
 /** The same entries in both stores, the same questions of both: the same answers, by the store's public door. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
@@ -16,6 +16,9 @@ import { delivery } from "#test/hub/kit/delivery.ts";
 import { lines, selections, serverIds } from "#test/hub/store/search/arbitrary.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 type Asked = Pick<BlockStore, "append" | "search" | "histogram" | "top" | "context" | "export" | "compact">;
 
@@ -115,7 +118,7 @@ describe.skipIf(!haveClickhouse)("logs in blocks and in ClickHouse (needs ClickH
     const store = await openClickhouseLogs(world);
     ends.push(() => store.close());
     clickhouse = store;
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (let end = ends.pop(); end !== undefined; end = ends.pop()) await end();
@@ -171,5 +174,5 @@ describe.skipIf(!haveClickhouse)("logs in blocks and in ClickHouse (needs ClickH
     };
     expect(await exported(clickhouse, everything)).toBe(await exported(blocks, everything));
     expect(await clickhouse.histogram(everything, null, null)).toEqual(await blocks.histogram(everything, null, null));
-  }, 60_000);
+  });
 });

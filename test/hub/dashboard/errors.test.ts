@@ -163,6 +163,41 @@ describe.skipIf(chromium === undefined)("errors in a browser (needs Chromium)", 
     await browser.see(".pill", "Unresolved");
   });
 
+  test("what is decided is not offered again while the page is read, and a double click decides once", async () => {
+    // Before, the buttons of the old state could be pressed until the page had been read again
+    await browser.run(`void (() => {
+      const held = new Promise((letGo) => (window.letGo = letGo));
+      const { fetch } = window;
+      window.fetch = async (path, options) => {
+        if (options?.method === "GET" && path.startsWith("/api/errors/v1")) await held;
+        return await fetch(path, options);
+      };
+    })()`);
+    await browser.press("Resolve");
+    await browser.see(".title button", "Reopen");
+    expect(await browser.offers("Resolve in …")).toBe(false);
+    await browser.see(".notice", "Resolved by");
+    // the second half of a double click on "Resolve", in whose place it may stand
+    await browser.run(
+      `document.querySelector(".title button").dispatchEvent(new MouseEvent("click", { detail: 2, bubbles: true }))`,
+    );
+    await browser.run("letGo()");
+    await browser.see(".activity", "resolved");
+    expect((await groupOf(hub, "KeyError")).state).toBe("resolved");
+    await browser.press("Reopen");
+    await browser.see(".pill", "Unresolved");
+  });
+
+  test("resolved in a release, it says in which", async () => {
+    await browser.press("Resolve in …");
+    await browser.fill("Release", "1.4.2");
+    await browser.press("Resolve");
+    await browser.see(".notice", "Resolved in 1.4.2 by");
+    await browser.see(".activity", "resolved in 1.4.2");
+    await browser.press("Reopen");
+    await browser.see(".pill", "Unresolved");
+  });
+
   test("by keyboard: down the list, chosen, resolved, and undone", async () => {
     await browser.go(`${hub.url}/errors`);
     await until(async () => (await rows()).length === 2, "both");

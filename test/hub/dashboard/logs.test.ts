@@ -54,6 +54,12 @@ describe.skipIf(chromium === undefined)("the log page in a browser (needs Chromi
     await write(["first line"]);
     await browser.see(".lines .message", "first line");
     await browser.see(".histogram .said", "1 line");
+    // Before, the room below a few lines looked as if there were more, and gave way with each line that came
+    expect(
+      await browser.run<number>(
+        `[...document.querySelectorAll(".beyond")].reduce((sum, one) => sum + one.clientHeight, 0)`,
+      ),
+    ).toBe(0);
   });
 
   test("stands still for who scrolls up, counts what is new, and follows again", async () => {

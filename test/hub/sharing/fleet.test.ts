@@ -380,7 +380,7 @@ describe("whatever two hubs do at once", () => {
       }),
       { numRuns: 30, endOnFailure: true },
     );
-  }, 60_000);
+  });
 });
 
 /** The name is taken, or the server is gone. */

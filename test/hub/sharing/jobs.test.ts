@@ -252,5 +252,5 @@ describe("a job of several hubs", () => {
       }),
       { numRuns: 4 },
     );
-  }, 30_000);
+  });
 });

@@ -80,9 +80,9 @@ describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => 
     for (const hub of hubs) {
       expect(made.filter(({ server, token }) => hub.servers.authenticate(server.id, token)).length).toBe(5);
     }
-  }, 30_000);
+  });
 
-  test("know within a second what agents report to the others", async () => {
+  test("know soon what agents report to the others", async () => {
     await using opened = await openHubs(2);
     const { hubs, projectId } = opened;
     const [here, there] = hubs as [Hub, Hub];
@@ -91,7 +91,7 @@ describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => 
     );
     await until(() => there.servers.all().length === 300, "all servers");
     for (const [n, { server }] of made.entries()) (n % 2 === 0 ? here : there).beat(server.id);
-    await until(() => Bun.deepEquals(rosterOf(here), rosterOf(there)), "the same heartbeats on both", 5000);
+    await until(() => Bun.deepEquals(rosterOf(here), rosterOf(there)), "the same heartbeats on both");
     for (const { servers } of hubs) {
       expect(servers.all().filter((server) => servers.status(server).status === "connected").length).toBe(300);
     }
@@ -130,7 +130,7 @@ describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => 
         Bun.deepEquals(rosterOf(here), rosterOf(there)) && (await here.store.servers())[0]?.lastSeenMs != null,
       "the same on both",
     );
-  }, 40_000);
+  });
 
   test("do each job once, one at a time for each server, whichever of them are asked", async () => {
     const busy = new Set<string>();
@@ -168,5 +168,5 @@ describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => 
       await until(async () => (await first.jobs.get(id))?.state === "done", `the end of job ${id}`);
     }
     expect([ran.toSorted(), clashes]).toEqual([started.map(({ id }) => id).sort(), []]);
-  }, 30_000);
+  });
 });

@@ -318,7 +318,7 @@ describe("whatever two hubs do at once", () => {
       }),
       { numRuns: 25, endOnFailure: true },
     );
-  }, 20_000);
+  });
 });
 
 /** The name is taken, it is gone, or something is in it. */

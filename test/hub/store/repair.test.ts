@@ -185,6 +185,149 @@ describe("a log of which a page can't be followed", () => {
   });
 });
 
+describe("a log of which the page of all blocks can't be followed", () => {
+  test("is made anew of what indexes and bodies say, and nothing is lost", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const whole = await makeLogs(data);
+    await flip(`${data}/logs.db`, beginningOf(`${data}/logs.db`, "blocks"), 0);
+    const { structure } = await repairData(data, systemClock);
+    expect(structure).toMatchObject([
+      { outcome: "rebuilt", salvaged: { blocks: 12, lines: whole.length - 2, unreadable: 0, lost: [] } },
+    ]);
+    expect(await damagesOf(data)).toEqual([]);
+    expect(await linesOf(data)).toEqual(whole);
+  });
+
+  test("has the blocks of which the filters are as they were: others are told as lost", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const whole = await makeLogs(data);
+    const file = `${data}/logs.db`;
+    const database = new Database(file);
+    const changed = "block = (SELECT min(block) FROM block_words)";
+    expect(database.run(`UPDATE block_words SET filter = zeroblob(length(filter)) WHERE ${changed}`).changes).toBe(1);
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.close();
+    await flip(file, beginningOf(file, "blocks"), 0);
+    const { structure } = await repairData(data, systemClock);
+    expect(structure).toMatchObject([{ outcome: "rebuilt", salvaged: { unreadable: 1 } }]);
+    const left = await linesOf(data);
+    expect(left.length).toBeLessThan(whole.length);
+    expect(left.filter((one) => !whole.includes(one))).toEqual([]);
+  });
+});
+
+describe("a log in which no blocks are yet", () => {
+  const sender = "the-sender-of-all";
+
+  /** @returns its entries as text */
+  async function makeDeliveries(data: string, deliveries: number): Promise<readonly string[]> {
+    mkdirSync(data);
+    const store = await openBlocks(data, systemClock, (error) => {
+      throw error;
+    });
+    for (let i = 0; i < deliveries; i++) await append(store, sender, [line(2 * i), line(2 * i + 1)]);
+    const all = (await exported(store)).map((one) => JSON.stringify(one));
+    store.close();
+    return all;
+  }
+
+  test.each([
+    { of: "deliveries", deliveries: 6 },
+    { of: "nothing", deliveries: 0 },
+  ])("of $of is made anew", async ({ deliveries }) => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const whole = await makeDeliveries(data, deliveries);
+    // there is no such kind of page
+    await flip(`${data}/logs.db`, beginningOf(`${data}/logs.db`, "chunks_by_position"), 5);
+    const { structure } = await repairData(data, systemClock);
+    expect(structure).toMatchObject([{ file: "logs.db", outcome: "rebuilt" }]);
+    expect(await damagesOf(data)).toEqual([]);
+    expect(await linesOf(data)).toEqual(whole);
+  });
+
+  test("tells which deliveries it could not keep", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    await makeDeliveries(data, 2);
+    await flip(`${data}/logs.db`, beginningOf(`${data}/logs.db`, "chunks"), 5);
+    const { structure } = await repairData(data, systemClock);
+    expect(structure).toMatchObject([
+      {
+        outcome: "rebuilt",
+        salvaged: {
+          lost: [
+            { block: "delivery 1", lines: 2, serverId: sender },
+            { block: "delivery 3", lines: 2, serverId: sender },
+          ],
+        },
+      },
+    ]);
+  });
+
+  test("is checked to the end when a page gives the same rows again and again", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const whole = await makeDeliveries(data, 6);
+    // the upper byte of how many rows are on the page
+    await flip(`${data}/logs.db`, beginningOf(`${data}/logs.db`, "chunks") + 3, 0);
+    expect((await damagesOf(data)).map(({ kind }) => kind)).toContain("structure");
+    await repairData(data, systemClock);
+    expect(await damagesOf(data)).toEqual([]);
+    expect((await linesOf(data)).filter((one) => !whole.includes(one))).toEqual([]);
+  });
+
+  test("gives nobody's lines to another", async () => {
+    await using folder = temporaryFolder();
+    const data = folder.at("data");
+    const file = `${data}/logs.db`;
+    const whole = await makeDeliveries(data, 2);
+    const page = beginningOf(file, "chunks");
+    await flip(file, readFileSync(file).indexOf(sender, page), 0);
+    expect((await damagesOf(data)).map(({ kind }) => kind)).toContain("structure");
+    await repairData(data, systemClock);
+    expect(await damagesOf(data)).toEqual([]);
+    expect(await linesOf(data)).toEqual(whole);
+  });
+});
+
+describe("the list of a log's migrations", () => {
+  test.each([
+    ["a time", "UPDATE kysely_migration SET timestamp = 'B' || substr(timestamp, 2) WHERE name = '0001-chunks'"],
+    ["the order", "UPDATE kysely_migration SET timestamp = '9' || substr(timestamp, 2) WHERE name = '0001-chunks'"],
+    ["a name", "UPDATE kysely_migration SET name = '0001-chunkr' WHERE name = '0001-chunks'"],
+  ])("is mended where %s is damaged, without which no hub starts", async (_, damage) => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 2);
+    const whole = await linesOf(folder.path);
+    const database = new Database(folder.at("logs.db"));
+    database.run(damage);
+    database.close();
+    expect(await damagesOf(folder.path)).toMatchObject([{ kind: "structure", file: "logs.db" }]);
+    expect((await repairData(folder.path, systemClock)).structure).toMatchObject([
+      { file: "logs.db", outcome: "rewritten" },
+    ]);
+    expect(await damagesOf(folder.path)).toEqual([]);
+    expect(await linesOf(folder.path)).toEqual(whole);
+  });
+
+  test("with those of a newer Orion is left as it is", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 2);
+    using database = new Database(folder.at("logs.db"));
+    database.run("INSERT INTO kysely_migration (name, timestamp) VALUES ('9999-later', '2999-01-01T00:00:00.000Z')");
+    database.run("CREATE TABLE later (id INTEGER PRIMARY KEY)");
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    const before = readFileSync(folder.at("logs.db"));
+    const { structure, logs } = await repairData(folder.path, systemClock);
+    expect(structure).toMatchObject([{ file: "logs.db", outcome: "broken", aside: null }]);
+    expect(logs).toBeNull();
+    expect(readFileSync(folder.at("logs.db")).equals(before)).toBe(true);
+  });
+});
+
 describe("a check", () => {
   test("of a sound hub finds nothing, while it is written to, and changes nothing", async () => {
     await using folder = temporaryFolder();

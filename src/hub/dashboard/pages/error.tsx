@@ -64,7 +64,8 @@ export function ErrorPage({ fingerprint, sample }: { readonly fingerprint: strin
   }, [detail?.fingerprint]);
 
   function follow(group: ErrorGroup): void {
-    if (group.fingerprint === fingerprint) loaded.reload();
+    // at once: what was decided is not offered again while the page is read
+    if (group.fingerprint === fingerprint) loaded.change((before) => ({ ...before, ...group }));
     else navigate(placeOf(group.fingerprint));
   }
 

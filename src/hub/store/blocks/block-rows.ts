@@ -33,6 +33,7 @@ export type BlockRows = {
   readonly putBody: (id: number, body: Uint8Array, level: number) => void;
   readonly row: (id: number) => BlockRow | null;
   readonly body: (id: number) => Uint8Array | null;
+  readonly filters: (id: number) => Pick<Block, "words" | "numbers"> | null;
   /** Whether its body is as it was written; null: there is no such block, or no body. */
   readonly readable: (id: number) => boolean | null;
   /** The block with what it is called, as its checksum covers it. */
@@ -75,6 +76,10 @@ export function createBlockRows(database: Database, origins: Names, sources: Nam
   const originName = (id: number) => originOf.get(id)?.name ?? "";
   const sourceNames = (block: number) => sourcesOf.all(block).map((row) => row.name);
   const body = (id: number) => bodyOf.get(id)?.body ?? null;
+  const filters = (id: number) => {
+    const [words, numbers] = [wordsOf.get(id)?.filter, numbersOf.get(id)?.filter];
+    return words === undefined || numbers === undefined ? null : { words, numbers };
+  };
 
   return {
     put(block, level) {
@@ -118,14 +123,15 @@ export function createBlockRows(database: Database, origins: Names, sources: Nam
     },
     row: (id) => rowOf.get(id),
     body,
+    filters,
     readable(id) {
       const row = rowOf.get(id);
       const bytes = body(id);
       return row === null || bytes === null ? null : Bun.hash.crc32(bytes) === row.body_crc;
     },
     whole(row) {
-      const [words, numbers, bytes] = [wordsOf.get(row.id)?.filter, numbersOf.get(row.id)?.filter, body(row.id)];
-      if (words === undefined || numbers === undefined || bytes === null) return null;
+      const [stored, bytes] = [filters(row.id), body(row.id)];
+      if (stored === null || bytes === null) return null;
       return {
         serverId: originName(row.origin),
         sources: sourceNames(row.id),
@@ -139,8 +145,7 @@ export function createBlockRows(database: Database, origins: Names, sources: Nam
         rawBytes: row.raw_bytes,
         small: row.small === 1,
         counts: row.counts,
-        words,
-        numbers,
+        ...stored,
         body: bytes,
       };
     },

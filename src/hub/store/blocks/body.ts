@@ -61,6 +61,11 @@ export function readBody(body: Uint8Array): Lines {
   };
 }
 
+/** How many entries a body has. Throws when that is damaged. */
+export function countEntries(body: Uint8Array): number {
+  return readIndex(splitFrames(body)[0]).count;
+}
+
 /** Frames of a body, read. */
 export function inflate(frame: Uint8Array): Buffer {
   return Bun.zstdDecompressSync(frame);

@@ -5,8 +5,11 @@ import { openDatabase } from "../database.ts";
 import type { Checked } from "../log-port.ts";
 import { type Block, crcOf, quickLevel } from "./block.ts";
 import { type BlockRow, type BlockRows, createBlockRows } from "./block-rows.ts";
+import { attempt, comesAfter, listed } from "./damaged.ts";
 import { createNames } from "./names.ts";
-import { type Owners, readOwners, remakeBlock } from "./remake.ts";
+import { type Outline, isComplete, readOutlines } from "./outlines.ts";
+import { type Owners, readOwners, remakeBlock, remakeRowless } from "./remake.ts";
+import { missingHot, noteSources } from "./salvage-hot.ts";
 import { blockMigrations } from "./tables.ts";
 
 /** Rows of one transaction. */
@@ -17,15 +20,17 @@ const mostTried = 5_000_000;
 const positionGap = 10_000_000;
 
 /** Tables of small rows that are taken over as they are; the others are made of blocks. */
-const plainTables = ["origins", "sources", "senders", "counters", "quarantine", "chunks", "chunk_sources"] as const;
+const plainTables = ["origins", "sources", "senders", "counters", "quarantine", "chunks"] as const;
 
 export type Salvaged = {
   readonly blocks: number;
   readonly lines: number;
   /** blocks of which not even the figures could be read */
   readonly unreadable: number;
-  /** blocks whose figures could be read, but nothing else: they lie in `quarantine` */
+  /** blocks and deliveries whose figures could be read, but nothing else: they lie in `quarantine` */
   readonly lost: readonly Checked[];
+  /** rows of the log that are in the new file, blocks and others */
+  readonly rows: number;
 };
 
 /**
@@ -37,41 +42,60 @@ export async function salvage(from: string, to: string, nowMs: number): Promise<
   const { database } = await openDatabase(to, blockMigrations);
   try {
     for (const table of plainTables) copyRows(old, database, table);
-    const salvaged = await copyBlocks(old, database, nowMs);
+    noteSources(database, createNames(database, "sources"));
+    const putAside = quarantineOf(database, nowMs);
+    const missing = missingHot(old, database);
+    for (const one of missing) putAside(one, { id: one.block }, null);
+    const salvaged = await copyBlocks(old, database, putAside);
+    const rows = countRows(database);
     keepCounting(old, database);
     database.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    return salvaged;
+    return { ...salvaged, rows, lost: [...missing, ...salvaged.lost] };
   } finally {
     database.close(true);
   }
 }
 
+function countRows(database: Database): number {
+  const tables = [...plainTables, "blocks"].map((table) => `(SELECT count(*) FROM ${table})`);
+  return database.query<{ n: number }, []>(`SELECT ${tables.join(" + ")} AS n`).get()?.n ?? 0;
+}
+
+type PutAside = (found: Checked, row: Readonly<Record<string, unknown>>, body: Uint8Array | null) => void;
+
+function quarantineOf(database: Database, nowMs: number): PutAside {
+  const insert = database.prepare<unknown, [number, string, string, Uint8Array | null]>(
+    "INSERT INTO quarantine (at_ms, problem, row, body) VALUES (?, ?, ?, ?)",
+  );
+  return ({ problem, serverId, lines, firstMs, lastMs }, row, body) =>
+    void insert.run(nowMs, problem ?? "", JSON.stringify({ lines, firstMs, lastMs, ...row, server: serverId }), body);
+}
+
 /** Each row by itself, from both ends to the place that can't be read. */
 function copyRows(old: Database, database: Database, table: (typeof plainTables)[number]): void {
-  const key = table === "chunk_sources" ? ["source", "last_ms", "chunk"] : ["rowid"];
+  // an older file has fewer columns
+  const there = new Set(attempt(() => columnsOf(old, table)) ?? []);
+  const names = columnsOf(database, table).filter((name) => there.has(name));
+  if (names.length === 0) return;
+  const insert = database.prepare(
+    `INSERT OR IGNORE INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
+  );
   for (const [order, compare] of [
     ["ASC", ">"],
     ["DESC", "<"],
   ] as const) {
-    const place = `(${key.join(", ")}) ${compare} (${key.map(() => "?").join(", ")})`;
-    const sorted = key.map((column) => `${column} ${order}`).join(", ");
-    const names = columnsOf(database, table);
-    const keys = key.map((column, i) => `${column} AS key_${i}`).join(", ");
     const select = attempt(() =>
       old.prepare<Record<string, unknown>, number[]>(
-        `SELECT ${keys}, ${names.join(", ")} FROM ${table} WHERE ${place} ORDER BY ${sorted} LIMIT ${rowsAtOnce}`,
+        `SELECT rowid AS place, ${names.join(", ")} FROM ${table} NOT INDEXED WHERE rowid ${compare} ? ORDER BY rowid ${order} LIMIT ${rowsAtOnce}`,
       ),
     );
     if (select === undefined) return;
-    const insert = database.prepare(
-      `INSERT OR IGNORE INTO ${table} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")})`,
-    );
-    let at = key.map(() => (order === "ASC" ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER));
+    let at = order === "ASC" ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
     for (;;) {
       const rows: Record<string, unknown>[] = [];
       // what was read before the damaged place counts
       const whole = attempt(() => {
-        for (const row of select.iterate(...at)) rows.push(row);
+        for (const row of select.iterate(at)) rows.push(row);
         return true;
       });
       database.transaction(() => {
@@ -79,45 +103,66 @@ function copyRows(old: Database, database: Database, table: (typeof plainTables)
       })();
       const last = rows.at(-1);
       if (last === undefined) break;
-      const next = key.map((_, i) => Number(last[`key_${i}`]));
+      const next = Number(last["place"]);
       // a damaged tree may lead in a circle
-      if (!comesAfter(next, at, order)) break;
+      if (!comesAfter([next], [at], order)) break;
       at = next;
       if (whole === undefined) break;
     }
   }
 }
 
-async function copyBlocks(old: Database, database: Database, nowMs: number): Promise<Salvaged> {
+async function copyBlocks(old: Database, database: Database, putAside: PutAside): Promise<Omit<Salvaged, "rows">> {
   const lost: Checked[] = [];
   let [blocks, lines, unreadable] = [0, 0, 0];
   const reader = attempt(() => rowsOf(old));
   if (reader === undefined) return { blocks, lines, unreadable, lost };
   const writer = rowsOf(database);
-  const quarantine = database.prepare<unknown, [number, string, string, Uint8Array | null]>(
-    "INSERT INTO quarantine (at_ms, problem, row, body) VALUES (?, ?, ?, ?)",
-  );
   const owners = readOwners(database);
-  for (const id of blockIds(old)) {
+  const outlines = readOutlines(old);
+  for (const id of blockIds(old, outlines.keys())) {
     const row = attempt(() => reader.row(id));
-    if (row === undefined) unreadable++;
-    if (row == null) continue;
-    const block = attempt(() => reader.whole(row));
-    const isSound = block != null && crcOf(block) === row.crc && Bun.hash.crc32(block.body) === row.body_crc;
-    const good = isSound ? block : await remake(reader, row, owners);
+    const block = row == null ? undefined : attempt(() => reader.whole(row));
+    const isSound =
+      row != null && block != null && crcOf(block) === row.crc && Bun.hash.crc32(block.body) === row.body_crc;
+    const good = isSound
+      ? block
+      : row == null
+        ? await remakeOutlined(reader, id, outlines.get(id))
+        : await remake(reader, row, owners);
     if (good !== undefined) {
       blocks++;
       lines += good.lines;
       database.transaction(() => writer.put(good, isSound ? row.pressed : quickLevel))();
-      continue;
+    } else if (row == null) {
+      // of the ids that were ever given most are those of blocks that were joined with others or deleted
+      if (outlines.has(id) || (row === undefined && outlines.size === 0)) unreadable++;
+    } else {
+      const found = remainsOf(reader, row);
+      lost.push(found);
+      const { counts: _, ...figures } = row;
+      putAside(found, figures, attempt(() => reader.body(id)) ?? null);
     }
-    const found = remainsOf(reader, row);
-    lost.push(found);
-    const { counts: _, ...figures } = row;
-    const body = attempt(() => reader.body(id)) ?? null;
-    quarantine.run(nowMs, found.problem ?? "", JSON.stringify({ ...figures, server: found.serverId }), body);
   }
   return { blocks, lines, unreadable, lost };
+}
+
+/** A block of which the row can't be read. */
+async function remakeOutlined(
+  reader: BlockRows,
+  id: number,
+  outline: Partial<Outline> | undefined,
+): Promise<Block | undefined> {
+  if (!isComplete(outline)) return undefined;
+  const [body, filters] = [attempt(() => reader.body(id)), attempt(() => reader.filters(id))];
+  const serverId = attempt(() => reader.originName(outline.origin)) ?? "";
+  if (body == null || filters == null || serverId === "") return undefined;
+  try {
+    return await remakeRowless({ outline, serverId, body, ...filters });
+  } catch {
+    // a body that can't be opened is lost, and told as such
+    return undefined;
+  }
 }
 
 function remainsOf(reader: BlockRows, row: BlockRow): Checked {
@@ -146,37 +191,21 @@ async function remake(reader: BlockRows, row: BlockRow, owners: Owners): Promise
   }
 }
 
-/** Ids of blocks that there may be: as they are listed from both ends, and between those all that were ever given. */
-function blockIds(old: Database): number[] {
-  const ends = (["ASC", "DESC"] as const).map((order) => {
-    const ids: number[] = [];
-    attempt(() => {
-      // the table itself and not an index of it: an index may be what is damaged
-      const rows = old.query<{ id: number }, []>(`SELECT id FROM blocks NOT INDEXED ORDER BY id ${order}`).iterate();
-      for (const { id } of rows) {
-        const last = ids.at(-1);
-        // a damaged tree may lead in a circle
-        if (last !== undefined && !comesAfter([id], [last], order)) break;
-        ids.push(id);
-      }
-    });
-    return ids;
-  });
-  const [rising = [], falling = []] = ends;
+/**
+ * Ids of blocks that there may be: as the table and its indexes list them, and of what lies between two places where the
+ * table ends all that were ever given.
+ */
+function blockIds(old: Database, outlined: Iterable<number>): number[] {
+  // the table itself and not an index of it: an index may be what is damaged
+  const { rising, falling } = listed<{ id: number }>(old, { tree: "blocks NOT INDEXED", columns: ["id"], key: ["id"] });
   const given = attempt(() =>
     old.query<{ seq: number }, []>("SELECT seq FROM sqlite_sequence WHERE name = 'blocks'").get(),
   );
-  const from = (rising.at(-1) ?? 0) + 1;
-  const to = falling.at(-1) ?? (given?.seq ?? 0) + 1;
+  const from = (rising.at(-1)?.id ?? 0) + 1;
+  const to = falling.at(-1)?.id ?? (given?.seq ?? 0) + 1;
   const between = Array.from({ length: Math.max(0, Math.min(to - from, mostTried)) }, (_, i) => from + i);
-  return [...new Set([...rising, ...between, ...falling])].sort((a, b) => a - b);
-}
-
-function comesAfter(next: readonly number[], last: readonly number[], order: "ASC" | "DESC"): boolean {
-  const at = next.findIndex((value, i) => value !== last[i]);
-  if (at === -1) return false;
-  const [a, b] = [next[at] as number, last[at] as number];
-  return order === "ASC" ? a > b : a < b;
+  const read = [...rising, ...falling].map(({ id }) => id);
+  return [...new Set([...read, ...between, ...outlined])].sort((a, b) => a - b);
 }
 
 /** Positions and ids of blocks go on behind all that were given. */
@@ -207,15 +236,4 @@ function columnsOf(database: Database, table: string): readonly string[] {
     .query<{ name: string }, [string]>("SELECT name FROM pragma_table_info(?)")
     .all(table)
     .map(({ name }) => name);
-}
-
-/** undefined: the place where it lies is damaged. */
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB" || code === "SQLITE_ERROR") return undefined;
-    throw error;
-  }
 }

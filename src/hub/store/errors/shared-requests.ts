@@ -86,12 +86,18 @@ export function createRequests(queries: Kysely<ErrorLogTables>, clock: Clock, wa
       }
     },
     async take(term) {
-      const taken = await queries
-        .updateTable("error_requests")
-        .set({ term })
+      // what is being answered at this moment is not waited for: the answers of one transaction come in another order
+      const open = requests()
+        .select("id")
         .where("answer", "is", null)
         .where("expires_at", ">", sql<Date>`now()`)
         .where((where) => where.exists(where.selectFrom("error_head").select("id").where("error_head.term", "=", term)))
+        .forUpdate()
+        .skipLocked();
+      const taken = await queries
+        .updateTable("error_requests")
+        .set({ term })
+        .where("id", "in", open)
         .returning(["id", "body"])
         .execute();
       return taken;

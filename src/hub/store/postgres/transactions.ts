@@ -112,11 +112,13 @@ export function createTransactions({ db, clock, hubId, canNotify, canBeLight }: 
       if (!light) committed++;
     },
     async wasCommitted() {
-      const n = await db.transaction().execute(async (transaction) => {
-        const mine = sql<{ n: number }>`SELECT n FROM state_writers WHERE id = ${writer} FOR UPDATE`;
-        return (await mine.execute(transaction)).rows[0]?.n;
-      });
-      // no row: a transaction that was committed would have made it
+      // puts what is known if there is no row: a row that is being put there is waited for only by one who puts it, too
+      const { n } = await db
+        .insertInto("state_writers")
+        .values({ id: writer, n: committed, at_ms: clock.now() })
+        .onConflict((on) => on.column("id").doUpdateSet(asGiven("at_ms")))
+        .returning("n")
+        .executeTakeFirstOrThrow();
       const was = n === committed + 1;
       if (was) committed++;
       return was;

@@ -142,6 +142,7 @@ describe("a block whose figures or filters are damaged", () => {
     ["numbers", "UPDATE block_numbers SET filter = x'00' || substr(filter, 2) WHERE block = 1"],
     ["counts", "UPDATE blocks SET counts = substr(counts, 1, 3) || x'7f' || substr(counts, 5) WHERE id = 1"],
     ["times", "UPDATE blocks SET last_ms = last_ms + 1000000 WHERE id = 1"],
+    ["the number of lines", "UPDATE blocks SET lines = lines + 1 WHERE id = 1"],
     ["levels", "UPDATE blocks SET levels = 31 WHERE id = 1"],
     ["sources", "DELETE FROM block_sources WHERE block = 1"],
     ["their checksum", "UPDATE blocks SET crc = crc + 1 WHERE id = 1"],

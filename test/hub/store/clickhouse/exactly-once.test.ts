@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { delivery } from "#test/hub/kit/delivery.ts";
@@ -7,6 +7,9 @@ import { havePostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { deliver, expectOnce, line, lines, numbers } from "./lines.ts";
 import { type TestHub, openRig } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe.skipIf(!haveClickhouse)("one hub with its ledger in SQLite (needs ClickHouse)", () => {
   test("stores what is new of deliveries, and tells followers in order", async () => {
@@ -118,5 +121,5 @@ describe.skipIf(!haveClickhouse || !havePostgres)("two hubs (need ClickHouse and
       }),
       { numRuns: 6 },
     );
-  }, 60_000);
+  });
 });

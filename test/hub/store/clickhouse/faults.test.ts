@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { delivery } from "#test/hub/kit/delivery.ts";
 import { haveClickhouse, sharedClickhouse, startClickhouse } from "#test/kit/clickhouse.ts";
@@ -7,6 +7,9 @@ import { havePostgres, startPostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { deliver, expectOnce, lines, numbers } from "./lines.ts";
 import { type Faults, type Rig, type TestHub, openRig } from "./rig.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const points = ["beforeAdmit", "afterAdmit", "beforeInsert", "afterInsert", "beforeConfirm", "afterConfirm"] as const;
 
@@ -41,6 +44,8 @@ for (const kind of ["sqlite", "postgres"] as const) {
     test("an insert that comes after the hub was taken for dead adds nothing, and is not acknowledged", async () => {
       await using rig = await openRig(kind, await sharedClickhouse());
       const gate = Promise.withResolvers<void>();
+      // else a failure of this test would wait for it for ever
+      using _ = { [Symbol.dispose]: () => gate.resolve() };
       const faults: Faults = { beforeInsert: () => gate.promise };
       // it does not know that it is gone: its clock stood still
       const first = await rig.hub(faults, {}, { believesItself: true });
@@ -63,6 +68,13 @@ for (const kind of ["sqlite", "postgres"] as const) {
     test("a hub does not acknowledge what another one is about to settle", async () => {
       await using rig = await openRig(kind, await sharedClickhouse());
       const [send, settle] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      // else a failure of this test would wait for them for ever
+      using _ = {
+        [Symbol.dispose]() {
+          send.resolve();
+          settle.resolve();
+        },
+      };
       const first = await rig.hub({ beforeInsert: () => send.promise }, {}, { believesItself: true });
       const late = failureOf(first.logs.append(delivery("a", lines(1, 10))));
       await until(async () => (await rig.pending()) === 1, "the insert in the ledger");
@@ -112,7 +124,7 @@ describe.skipIf(!haveClickhouse)("ClickHouse in trouble (needs ClickHouse)", () 
   test("that is too slow is told to senders, who then hear that their entries are stored", async () => {
     await using clickhouse = await startClickhouse();
     await using rig = await openRig("sqlite", clickhouse);
-    const { logs } = await rig.hub({}, { deadline: 300 });
+    const { logs } = await rig.hub({}, { deadline: 1500 });
     await clickhouse.misbehave("hold", 1, "INSERT INTO logs");
     expect(await failureOf(logs.append(delivery("a", lines(1, 10))))).toMatchObject({ code: "unavailable" });
     const hubs = [{ logs } as TestHub];
@@ -124,7 +136,7 @@ describe.skipIf(!haveClickhouse)("ClickHouse in trouble (needs ClickHouse)", () 
   test("that is away refuses nothing for ever: what was refused is stored when it is back", async () => {
     await using clickhouse = await startClickhouse();
     await using rig = await openRig("sqlite", clickhouse);
-    const { logs, heard } = await rig.hub({}, { deadline: 300 });
+    const { logs, heard } = await rig.hub({}, { deadline: 1500 });
     await logs.append(delivery("a", lines(1, 10)));
     await clickhouse.kill();
     expect(await failureOf(logs.append(delivery("a", lines(11, 20))))).toMatchObject({ code: "unavailable" });
@@ -141,12 +153,12 @@ describe.skipIf(!haveClickhouse)("ClickHouse in trouble (needs ClickHouse)", () 
     await until(() => heard.length === 60, "all entries");
     expectOnce(await rig.stored(), { a: numbers(1, 60) });
     expect(logs.figures().problem).toBeNull();
-  }, 30_000);
+  });
 
   test("that hangs is given up, and goes on when it wakes", async () => {
     await using clickhouse = await startClickhouse();
     await using rig = await openRig("sqlite", clickhouse);
-    const { logs } = await rig.hub({}, { deadline: 300 });
+    const { logs } = await rig.hub({}, { deadline: 1500 });
     await logs.append(delivery("a", lines(1, 10)));
     clickhouse.pause();
     expect(await failureOf(logs.append(delivery("a", lines(11, 20))))).toMatchObject({ code: "unavailable" });
@@ -154,7 +166,7 @@ describe.skipIf(!haveClickhouse)("ClickHouse in trouble (needs ClickHouse)", () 
     const hubs = [{ logs } as TestHub];
     await deliver(() => hubs, "a", lines(11, 20));
     expectOnce(await rig.stored(), { a: numbers(1, 20) });
-  }, 30_000);
+  });
 });
 
 describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL in trouble (needs it, and ClickHouse)", () => {
@@ -185,7 +197,7 @@ describe.skipIf(!haveClickhouse || !havePostgres)("PostgreSQL in trouble (needs 
     });
     await until(() => hubs.every(({ heard }) => heard.length === stored.length), "all entries");
     expect(hubs.map(({ heard }) => heard)).toEqual([stored, stored]);
-  }, 60_000);
+  });
 });
 
 describe.skipIf(!haveClickhouse || !havePostgres)(
@@ -240,5 +252,5 @@ describe.skipIf(!haveClickhouse)("a hub that is full (needs ClickHouse)", () => 
     for (const { reason } of refused) expect(reason).toMatchObject({ code: "unavailable" });
     expect(logs.waiting()).toBe(0);
     expect((await rig.stored()).length).toBe(sent.length - refused.length);
-  }, 30_000);
+  });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
 import { createPace, gatherMsFor } from "#src/hub/store/clickhouse/insert-pace.ts";
@@ -6,6 +6,9 @@ import { logsDdl } from "#src/hub/store/clickhouse/logs-tables.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
 import { until } from "#test/kit/wait.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 describe("deliveries wait for others", () => {
   test("for longer the more parts ClickHouse has left to merge, up to a second", () => {

@@ -1,6 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { haveClickhouse, startClickhouse } from "#test/kit/clickhouse.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 async function post(url: string, body: string, parameters: Record<string, string> = {}): Promise<Response> {
   const { origin, pathname } = new URL(url);
@@ -40,7 +43,7 @@ describe.skipIf(!haveClickhouse)("the test's ClickHouse (needs ClickHouse)", () 
     await clickhouse.kill();
     await clickhouse.start();
     expect(await (await post(url, "SELECT count() FROM t")).text()).toBe("2\n");
-  }, 60_000);
+  });
 
   test("streams answers, ends queries whose reader has left, and misbehaves as asked", async () => {
     await using clickhouse = await startClickhouse({ password: "se:cret" });
@@ -74,5 +77,5 @@ describe.skipIf(!haveClickhouse)("the test's ClickHouse (needs ClickHouse)", () 
     ).toBe("cut");
     expect((await ask("EXISTS t")).status).toBe(200);
     expect(await clickhouse.ask("EXISTS t")).toBe("1\n");
-  }, 60_000);
+  });
 });

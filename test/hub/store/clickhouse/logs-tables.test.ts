@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
 import { logsDdl, onCluster, readInsertSettings, storedTable } from "#src/hub/store/clickhouse/logs-tables.ts";
@@ -6,6 +6,9 @@ import { dearIndexes } from "#src/hub/store/clickhouse/search/indexes.ts";
 import { spreadOver } from "#src/hub/store/clickhouse/shards.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const world = { clock: systemClock, log: { info: () => undefined }, cluster: null };
 

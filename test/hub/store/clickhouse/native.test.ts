@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { columnsOf } from "#src/hub/store/clickhouse/arrivals-reading.ts";
@@ -11,6 +11,9 @@ import { entriesOf } from "#test/hub/kit/columns.ts";
 import { delivery } from "#test/hub/kit/delivery.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
 import { failureOf } from "#test/kit/failure.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const entry: fc.Arbitrary<LogEntry> = fc.record(
   {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { createRetention } from "#src/hub/store/clickhouse/retention.ts";
 import { checkParts, createSizes, repairNothing } from "#src/hub/store/clickhouse/retention-check.ts";
@@ -9,6 +9,9 @@ import type { LogEntry } from "#src/protocol/log.ts";
 import { haveClickhouse } from "#test/kit/clickhouse.ts";
 import { until } from "#test/kit/wait.ts";
 import { type Table, openTable } from "./search/table.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 const dayMs = 86_400_000;
 /** Midnight. Of tomorrow: ClickHouse, which has a clock of its own, forgets nothing meanwhile that is kept here. */
@@ -83,7 +86,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
     expect(await createRetention(table.client, clock).prune(keeping({ since: () => now - 3 * dayMs }))).toBe(0);
     expect(await createRetention(table.client, clock).prune(keeping({ since: () => -Infinity }))).toBe(0);
     expect(await engineOf(table)).toContain("toIntervalDay(3)");
-  }, 30_000);
+  });
 
   test("keeps entries for as long as a hundred years", async () => {
     // Before, a moment beyond 2106 came out as one in the past, and entries were gone as soon as they were stored
@@ -99,7 +102,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
         days === 30 ? "TTL toDateTime(arrived) + toIntervalDay(30)" : undefined,
       );
     }
-  }, 30_000);
+  });
 
   test("keeps what is there for longer when it is to be kept for longer", async () => {
     // Before, what came while it was to be kept for less long was still forgotten at that time
@@ -114,7 +117,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
     await createRetention(table.client, clock).prune(keeping({ since: () => now - 90 * dayMs }));
     await until(async () => (await forgetting()).every(({ days }) => days === 90), "the parts to know of it");
     expect(await left(table)).toEqual({ "a 0": 20, "a 1": 20 });
-  }, 30_000);
+  });
 
   test("deletes what some keep for less long, and what others have dated wrongly", async () => {
     await using table = await openTable();
@@ -130,7 +133,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
       "short 1": 20,
     });
     expect(await retention.prune(keeping({ since }))).toBe(0);
-  }, 30_000);
+  });
 
   test("deletes the oldest of a share that takes too much, and of nobody else", async () => {
     await using table = await openTable();
@@ -146,7 +149,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
     expect(rest["mine 3"]).toBeUndefined();
     // what is deleted takes its space until parts are merged, and is not counted with the rest (sizes of so few lines are rough)
     expect(await createRetention(table.client, clock).prune(keeping({ shares }))).toBeLessThan(200);
-  }, 30_000);
+  });
 
   test("drops the oldest days of all while everything takes too much, and a part of the last one", async () => {
     // what is kept for as long as before has its parts left alone: their sizes stay
@@ -164,7 +167,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
     await retention.prune(keeping({ bytes: 0 }));
     await settled(table);
     expect(await left(table)).toEqual({});
-  }, 30_000);
+  });
 
   test("tells what is stored, checks it, and leaves repairs to ClickHouse", async () => {
     await using table = await openTable();
@@ -181,7 +184,7 @@ describe.skipIf(!haveClickhouse)("retention in ClickHouse (needs ClickHouse)", (
       { problem: null, lines: 20 },
     ]);
     expect(repairNothing()).rejects.toThrow("repairs itself");
-  }, 30_000);
+  });
 });
 
 async function bytesOf(table: Table): Promise<number> {

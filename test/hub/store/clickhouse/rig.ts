@@ -17,8 +17,8 @@ import type { Clickhouse } from "#test/kit/clickhouse.ts";
 import { temporaryFolder } from "#test/kit/folder.ts";
 import { type TestDatabase, freshDatabase } from "#test/kit/postgres.ts";
 
-/** Short, so that what fails does so at once. */
-export const shortTimes = { deadline: 1500, retry: 50, gather: 5 };
+/** Shorter than usual, and long enough for a machine that does much else. */
+export const shortTimes = { deadline: 5000, retry: 50, gather: 5 };
 
 export type TestHub = {
   readonly id: string;

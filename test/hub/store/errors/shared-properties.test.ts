@@ -10,7 +10,7 @@ import { havePostgres } from "#test/kit/postgres.ts";
 import { type Hub, dump, group, nothing, openHubs } from "./shared-kit.ts";
 
 // a machine that does much else at the same time takes its time
-setDefaultTimeout(120_000);
+setDefaultTimeout(180_000);
 
 const id = fc.integer({ min: 1, max: 8 });
 const name = fc.constantFrom("", "a", "b", "ü\u0000", "\ud800");

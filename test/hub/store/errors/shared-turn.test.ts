@@ -136,6 +136,23 @@ describe.skipIf(!havePostgres)("a turn (needs PostgreSQL)", () => {
     expect(await rig.added()).toEqual([[[1], []]]);
   });
 
+  test("takes up what is asked without waiting for what is being answered", async () => {
+    await using rig = await openTurn();
+    const asked = [1, 2].map(() => rig.requests.ask("?", { woken: () => Bun.sleep(5) }));
+    const [first = "", second = ""] = await until(async () => {
+      const all = await rig.requests.take("mine");
+      return all.length === 2 ? all.map(({ id }) => id) : null;
+    });
+    const queries = rig.hubs.postgres.queries<ErrorLogTables>();
+    await queries.transaction().execute(async (transaction) => {
+      const answering = transaction.updateTable("error_requests").set({ answer: "done", position: 0 });
+      await answering.where("id", "=", first).execute();
+      expect((await rig.requests.take("mine")).map(({ id }) => id)).toEqual([second]);
+    });
+    rig.turn.answer(second, "done");
+    expect((await Promise.all(asked)).map(({ answer }) => answer)).toEqual(["done", "done"]);
+  });
+
   test("refuses more while too much waits, and says when it can't tell what has become of something", async () => {
     await using rig = await openTurn();
     rig.state.add = away;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openErrorStore } from "#src/hub/store/errors/errors.ts";
+import type { ErrorLogTables } from "#src/hub/store/errors/shared-tables.ts";
 import { havePostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { group, nothing, openHubs } from "./shared-kit.ts";
@@ -36,11 +37,28 @@ describe.skipIf(!havePostgres)("error groups of several hubs (needs PostgreSQL)"
     await a.begin();
     a.shared.store.write({ ...nothing, groups: [group(1)], resume: "one" });
     await a.shared.settled();
+    const locked = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const queries = hubs.postgres.queries<ErrorLogTables>();
+    const holding = queries.transaction().execute(async (transaction) => {
+      await transaction.selectFrom("error_head").select("id").forUpdate().execute();
+      locked.resolve();
+      await release.promise;
+    });
+    await locked.promise;
+    // the next turn is about to begin: what is done now comes too late for the log, and nobody knows it yet
+    const beginning = b.begin();
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    const waits = async (count: number) =>
+      await until(async () => (await hubs.database.query(waiting)).length === count, `${count} waits`);
+    await waits(1);
     a.shared.store.write({ ...nothing, groups: [group(2)], resume: "lost" });
     // as it is on the disk when it is killed now
     const killed = hubs.folder();
     cpSync(a.folder, killed, { recursive: true });
-    await b.begin();
+    await waits(2);
+    release.resolve();
+    await Promise.all([holding, beginning]);
     b.shared.store.write({ ...nothing, groups: [group(2, { value: "found again" })], resume: "two" });
     await b.shared.settled();
     const again = await hubs.revive(killed);

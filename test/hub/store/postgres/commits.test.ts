@@ -9,6 +9,8 @@ import {
   createPostgresCommits,
 } from "#src/hub/store/postgres/commits.ts";
 import { openPostgres } from "#src/hub/store/postgres/connection.ts";
+import type { PostgresStateTables } from "#src/hub/store/postgres/migrations.ts";
+import { createTransactions } from "#src/hub/store/postgres/transactions.ts";
 import { systemClock } from "#src/lib/clock.ts";
 import { project, server } from "#test/hub/store/open.ts";
 import { createTestClock } from "#test/kit/clock.ts";
@@ -113,6 +115,48 @@ describe.skipIf(!havePostgres)("a commit on a real server (needs PostgreSQL)", (
     expect(await state.spendToken("t")).toBe(1);
     expect(cut).toBe(true);
     expect((await state.tokens())[0]?.uses).toBe(1);
+  });
+
+  // Before, one that was still being committed then counted as not done, and was done twice
+  test("is waited for though others have cleared this hub's count away", async () => {
+    await using database = await freshDatabase();
+    await (await openHub(database.url))[Symbol.asyncDispose]();
+    const postgres = await openPostgres(database.url, { clock: systemClock, log });
+    const db = postgres.queries<PostgresStateTables>();
+    const world = { db, clock: systemClock, hubId: () => "here", canNotify: true, canBeLight: true };
+    const transactions = createTransactions(world);
+    await transactions.open();
+    const { id } = await db.deleteFrom("state_writers").returning("id").executeTakeFirstOrThrow();
+    // as the server has it whose connection was lost after it had been told to commit
+    const [written, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const committing = db.transaction().execute(async (transaction) => {
+      await transaction.insertInto("state_writers").values({ id, n: 1, at_ms: 0 }).execute();
+      written.resolve();
+      await commit.promise;
+    });
+    await written.promise;
+    const was = transactions.wasCommitted();
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    await until(async () => (await database.query(waiting)).length > 0, "the question to wait");
+    commit.resolve();
+    await committing;
+    expect(await was).toBe(true);
+    await postgres.close();
+  });
+
+  test("that came to nothing is known as such though others have cleared this hub's count away", async () => {
+    await using database = await freshDatabase();
+    await (await openHub(database.url))[Symbol.asyncDispose]();
+    const postgres = await openPostgres(database.url, { clock: systemClock, log });
+    const db = postgres.queries<PostgresStateTables>();
+    const world = { db, clock: systemClock, hubId: () => "here", canNotify: true, canBeLight: true };
+    const transactions = createTransactions(world);
+    await transactions.open();
+    await db.deleteFrom("state_writers").execute();
+    expect(await transactions.wasCommitted()).toBe(false);
+    await transactions.run([], false);
+    expect(await db.selectFrom("state_writers").select("n").execute()).toEqual([{ n: 1 }]);
+    await postgres.close();
   });
 
   // Before, the numbers of what was lost were given again, and the others took it for what they had seen

@@ -10,7 +10,7 @@ import { systemClock } from "#src/lib/clock.ts";
 import type { Fault } from "#src/protocol/fault.ts";
 import { project, server } from "#test/hub/store/open.ts";
 import { failureOf } from "#test/kit/failure.ts";
-import { freshDatabase, havePostgres } from "#test/kit/postgres.ts";
+import { freshDatabase, havePostgres, sharedPostgres } from "#test/kit/postgres.ts";
 import { until } from "#test/kit/wait.ts";
 import { openHub } from "./hubs.ts";
 import { codeOf, started, token } from "./things.ts";
@@ -104,21 +104,34 @@ describe.skipIf(!havePostgres)("hubs on one database (needs PostgreSQL)", () => 
     await using database = await freshDatabase();
     await using hub = await openHub(database.url);
     await hub.state.putProject(project("p1"));
-    for (const id of ["a", "b"]) await hub.state.putServer(server(id));
-    await using client = new SQL(database.url, { max: 1 });
+    for (const id of ["a", "b", "c"]) await hub.state.putServer(server(id));
+    const { socket, port } = await sharedPostgres();
+    const place = { adapter: "postgres", path: socket, port, username: "postgres", database: database.name } as const;
+    await using client = new SQL({ ...place, max: 2 });
+    using first = await client.reserve();
     using other = await client.reserve();
+    await first.unsafe("BEGIN");
+    await first.unsafe("UPDATE servers SET version = 'first' WHERE id = 'b'");
+    // the one that gives way is whoever looks for the others first: this one never does
+    await other.unsafe("SET deadlock_timeout = '10min'");
     await other.unsafe("BEGIN");
-    await other.unsafe("UPDATE servers SET version = 'other' WHERE id = 'b'");
-    // in one transaction: it waits for b, and is the first to find out that neither can go on
-    const version = "ours";
-    const writing = Promise.all(["a", "b"].map((id) => hub.state.putServer(server(id, { version }))));
+    await other.unsafe("UPDATE servers SET version = 'other' WHERE id = 'c'");
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    await until(async () => (await database.query(waiting)).length > 0, "the hub to wait");
-    // this is answered only if the hub gives way
-    await other.unsafe("UPDATE servers SET version = 'other' WHERE id = 'a'");
+    const wait = (count: number) =>
+      until(async () => (await database.query(waiting)).length === count, `${count} waits`);
+    // in one transaction: it has a, and waits for b
+    const version = "ours";
+    const writing = Promise.all(["a", "b", "c"].map((id) => hub.state.putServer(server(id, { version }))));
+    await wait(1);
+    // this is answered only if the hub gives way, once it waits for c
+    const answered = other.unsafe("UPDATE servers SET version = 'other' WHERE id = 'a'").execute();
+    await wait(2);
+    await first.unsafe("COMMIT");
+    await answered;
     await other.unsafe("COMMIT");
     await writing;
-    expect((await hub.state.servers()).map((row) => row.version)).toEqual([version, version]);
+    expect((await hub.state.servers()).map((row) => row.version)).toEqual([version, version, version]);
+    expect(hub.warnings).toEqual([]);
   });
 
   test("see the events of all in one order, and whoever follows it misses none", async () => {

@@ -57,7 +57,13 @@ export function Decisions({
           </button>
         </>
       ) : (
-        <button type="button" class="primary" disabled={busy} onClick={() => run(() => apply({ action: "reopen" }))}>
+        <button
+          type="button"
+          class="primary"
+          disabled={busy}
+          // on a phone it stands where "Resolve" stood: the second click of a double one is not meant for it
+          onClick={({ detail: clicks }) => clicks < 2 && run(() => apply({ action: "reopen" }))}
+        >
           Reopen
         </button>
       )}

@@ -1,4 +1,6 @@
 /** Where the events of a group came from, the crashes that followed, and what people did about it. */
+import { useEffect, useRef } from "preact/hooks";
+
 import type { ErrorDetail } from "#src/protocol/error-group.ts";
 import type { AuditPage } from "#src/protocol/audit.ts";
 import { address } from "../../client.ts";
@@ -78,9 +80,15 @@ type Act = { readonly key: string; readonly at: string; readonly text: string; r
 /** What happened to the group, newest first. Who decided what is told to those who may read the audit trail. */
 export function Activity({ detail }: { readonly detail: ErrorDetail }) {
   const { manages } = useSession();
-  // again when somebody has decided
   const path = address("/api/audit", {}, { target: detail.fingerprint, limit: 20 });
-  const trail = useLoad<AuditPage>(manages ? `${path}#${detail.decidedAt ?? ""}` : null);
+  const trail = useLoad<AuditPage>(manages ? path : null);
+  // again when somebody has decided; what is there stays until then, so that nothing below it moves up and down
+  const told = useRef(detail.decidedAt);
+  useEffect(() => {
+    if (told.current === detail.decidedAt) return;
+    told.current = detail.decidedAt;
+    trail.reload();
+  }, [detail.decidedAt]);
   const acts: Act[] = [
     { key: "first", at: detail.firstSeen, text: "first seen", by: "" },
     ...(detail.regressedAt === null

@@ -114,6 +114,8 @@ export function List(props: ListProps) {
   useShortcuts("Log lines", shortcuts);
 
   const current = lines.find((line) => line.key === selected);
+  // a few lines may end long before the list's own room does, with nothing beyond them
+  const beyond = scroll.height - scroll.end - edgeHeight;
   return (
     <>
       <div
@@ -127,7 +129,9 @@ export function List(props: ListProps) {
       >
         <div class="way" style={{ height: `${scroll.height}px` }}>
           <div class="beyond" style={{ height: `${scroll.begin - edgeHeight}px` }} />
-          {lines.length > 0 && <div class="beyond" style={{ top: `${scroll.end + edgeHeight}px`, bottom: 0 }} />}
+          {lines.length > 0 && beyond > 0 && (
+            <div class="beyond" style={{ top: `${scroll.end + edgeHeight}px`, height: `${beyond}px` }} />
+          )}
           <div class="edge" style={{ transform: `translateY(${scroll.begin - 34}px)` }}>
             <EdgeText {...props} end="older" />
           </div>

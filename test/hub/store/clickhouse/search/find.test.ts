@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { findContext } from "#src/hub/store/clickhouse/search/context.ts";
@@ -18,6 +18,9 @@ import { countValues as countValuesInPieces } from "#src/hub/store/search/top.ts
 import { type Line, createMemoryReader } from "../../search/memory-reader.ts";
 import { type Table, openTable } from "./table.ts";
 
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
+
 const order = fc.constantFrom<Order>("newest", "oldest");
 
 /** What a search must give: plain filtering. */
@@ -34,7 +37,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
   let table: Table;
   beforeAll(async () => {
     table = await openTable();
-  }, 60_000);
+  });
   afterAll(() => table[Symbol.asyncDispose]());
 
   async function page(search: EntrySearch, mostRows = 7) {
@@ -69,7 +72,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
       }),
       { numRuns: 15, endOnFailure: true },
     );
-  }, 60_000);
+  });
 
   test("counts what the embedded store counts", async () => {
     const paths = ["level", "stream", "server", "source", "status", "tags", "http.status", "message", "container"];
@@ -101,7 +104,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
       }),
       { numRuns: 10, endOnFailure: true },
     );
-  }, 60_000);
+  });
 
   test("finds what stands around an entry in its own source", async () => {
     const asked = fc.array(fc.tuple(fc.nat(60), fc.nat(5), fc.nat(5)), { minLength: 4, maxLength: 6 });
@@ -124,7 +127,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
       }),
       { numRuns: 6, endOnFailure: true },
     );
-  }, 60_000);
+  });
 
   test("goes on behind a limit of time or memory without a gap, however entries are spread over time", async () => {
     const wanted: Line[] = [];
@@ -166,7 +169,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
       }
     }
     expect(stops).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   test("asks for less when ClickHouse takes too long, until it comes further", async () => {
     await table.empty();
@@ -212,7 +215,7 @@ describe.skipIf(!haveClickhouse)("a search in ClickHouse (needs ClickHouse)", ()
     }
     expect(found).toEqual(expected(wanted, everything, "newest"));
     expect(refused).toBeGreaterThan(0);
-  }, 30_000);
+  });
 
   test("says what is wrong with a cursor", () => {
     expect(page({ ...everything, order: "newest", limit: 1, cursor: "1 OR 1", budgetMs: null })).rejects.toThrow(

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 
 import { type Clickhouse, openClickhouse } from "#src/hub/store/clickhouse/client.ts";
@@ -12,6 +12,9 @@ import { parseRegex } from "#src/protocol/query-regex.ts";
 import type { FieldTest, Query } from "#src/protocol/query.ts";
 import { haveClickhouse, sharedClickhouse } from "#test/kit/clickhouse.ts";
 import { expressions } from "../../search/arbitrary.ts";
+
+// starting databases takes its time where many tests run at once
+setDefaultTimeout(60_000);
 
 /** What has broken something somewhere. */
 const nasty = [
@@ -210,7 +213,7 @@ describe.skipIf(!haveClickhouse)("what is said of a query in SQL (needs ClickHou
   beforeAll(async () => {
     const url = await (await sharedClickhouse()).freshDatabase();
     client = await openClickhouse(url, { clock: systemClock, log: { info() {} }, cluster: null });
-  }, 60_000);
+  });
   afterAll(() => client.close());
 
   /** What ClickHouse says of messages as they are stored. */
@@ -254,7 +257,7 @@ describe.skipIf(!haveClickhouse)("what is said of a query in SQL (needs ClickHou
       }),
       { numRuns: 15, endOnFailure: true },
     );
-  }, 60_000);
+  });
 
   test("is exact for text, and for expressions as far as a message is in ASCII", () => {
     const exact = (one: Query) => saidOf(one).upper === saidOf(one).lower;
