@@ -73,17 +73,19 @@ async function parseFlags(name: string, definitions: ArgsDef, tokens: readonly s
       definition.type === "enum" ? { ...definition, type: "string" } : definition,
     ]),
   );
+  // cut off here: a flag without its value would take the -- for it, and what follows for flags
   const end = left.indexOf("--");
+  const [flagged, plain] = end === -1 ? [left, []] : [left.slice(0, end), left.slice(end + 1)];
   const valued = new Set(
     flags
       .filter(([, definition]) => definition.type !== "boolean")
       .flatMap(([flag, definition]) => [flag, ...aliasesOf(definition)]),
   );
-  const nameless = (end === -1 ? left : left.slice(0, end)).find((token) => takesNameOfWords(token, valued));
+  const nameless = flagged.find((token) => takesNameOfWords(token, valued));
   if (nameless !== undefined) throw unknownFlag(name, flags, nameless);
-  const { _: words, ...found } = parseArgs([...left], forCitty);
-  for (const [key, value] of Object.entries(found)) holdAgainst(name, flags, left, key, value);
-  return { args: found, words, repeated };
+  const { _: words, ...found } = parseArgs([...flagged], forCitty);
+  for (const [key, value] of Object.entries(found)) holdAgainst(name, flags, flagged, key, value);
+  return { args: found, words: [...words, ...plain], repeated };
 }
 
 function takeRepeated(name: string, flags: readonly [string, ArgDef][], tokens: readonly string[]) {

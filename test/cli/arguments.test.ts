@@ -65,6 +65,16 @@ describe("arguments", () => {
     },
   );
 
+  test("a flag whose value is missing doesn't take the -- for it", async () => {
+    for (const tokens of [
+      ["a", "--lines", "--", "-_"],
+      ["a", "-n", "--", "b"],
+    ]) {
+      const refused: unknown = await parse(...tokens).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ exitCode: 2, message: expect.stringMatching(/ needs a value$/) });
+    }
+  });
+
   test("have values with an underscore", async () => {
     expect((await parse("a", "-n5_000")).args).toMatchObject({ name: "a", lines: "5_000" });
     expect((await parse("a", "-fn=_")).args).toMatchObject({ follow: true, lines: "=_" });

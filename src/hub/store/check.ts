@@ -79,7 +79,9 @@ export function structureProblems(database: Database): readonly string[] {
 /** Whether an error says that a file is damaged, rather than that it can't be read. */
 export function isDamage(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB";
+  // a header with another format number is an error like any other to SQLite
+  const isFormat = code === "SQLITE_ERROR" && reasonOf(error).includes("unsupported file format");
+  return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB" || isFormat;
 }
 
 async function* checkBlocks(database: Database, file: string, sound: boolean): AsyncGenerator<CheckStep> {

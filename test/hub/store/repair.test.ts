@@ -139,6 +139,18 @@ describe("a flipped bit in the log's file", () => {
     );
   });
 
+  test("in the number of its format is mended, and nothing is lost", async () => {
+    await using folder = temporaryFolder();
+    await makeData(folder.path, "web", 2);
+    const whole = await linesOf(folder.path);
+    // sqlite.org/fileformat.html, section 1.3.10
+    await flip(folder.at("logs.db"), 47, 5);
+    expect((await damagesOf(folder.path)).map(({ kind }) => kind)).toContain("structure");
+    expect((await repairData(folder.path, systemClock)).structure).toMatchObject([{ outcome: "rewritten" }]);
+    expect(await damagesOf(folder.path)).toEqual([]);
+    expect(await linesOf(folder.path)).toEqual(whole);
+  });
+
   test("in an index is mended, and nothing is lost", async () => {
     await using folder = temporaryFolder();
     const whole = await makeLogs(folder.at("data"));
