@@ -1,7 +1,7 @@
 /** Preloaded by a bench: a hub that doesn't follow its log for errors, to see what following costs. */
 import { plugin } from "bun";
 
-const start = "  groups.start();\n";
+const start = "  errors.start();\n";
 
 plugin({
   name: "ungrouped",
