@@ -27,7 +27,7 @@ export async function checkHub(
   async function* steps(): AsyncGenerator<CheckStep, void, void> {
     const own = livingDatabases(stores);
     if (own.length > 0) yield* checkData(settings.dataDir, own);
-    const clickhouse = await openTelemetry(settings, world);
+    const clickhouse = await openTelemetry(settings, world, null);
     if (clickhouse === null) return;
     try {
       yield* checkClickhouse(clickhouse);

@@ -146,7 +146,7 @@ export function storedErrorGroups(
   let opened: Promise<ErrorsDoor> | undefined;
 
   async function open(): Promise<ErrorsDoor> {
-    const clickhouse = await openTelemetry(settings, world);
+    const clickhouse = await openTelemetry(settings, world, postgres);
     if (clickhouse !== null) ends.push(() => clickhouse.close());
     const { logs, refreshHead } = await openLogs(settings, clickhouse, { cluster, postgres }, world, ends);
     const errors = await openErrorGroups({

@@ -56,7 +56,7 @@ async function openSearching(
   const { dataDir, clickhouseUrl, clickhouseCluster } = settings;
   const file = join(dataDir, "logs.db");
   // that it answers is asked first: what threads say of it comes late
-  const clickhouse = await openTelemetry(settings, world);
+  const clickhouse = await openTelemetry(settings, world, null);
   if (clickhouse === null && !existsSync(file)) {
     throw new Fault("not-found", `there are no logs of a hub in ${dataDir}`, {
       hint: "Name the hub's folder with --data-dir",

@@ -83,7 +83,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const rooms = await openRooms(settings, world);
     ends.push(rooms.close);
     const { state, servers, projects, tokens, accounts, cluster, postgres } = rooms;
-    const clickhouse = await openTelemetry(settings, world);
+    const clickhouse = await openTelemetry(settings, world, postgres);
     if (clickhouse !== null) ends.push(() => clickhouse.close());
     const stores = { postgres: postgres?.address ?? null, clickhouse: clickhouse?.address ?? null };
     noteStores(settings.dataDir, stores);
@@ -240,6 +240,7 @@ export function createHub(settings: HubSettings, world: HubWorld): Hub {
     const { recordPolled: record } = measures.intake;
     ends.push(startWatching({ rooms, targets: provision.access, record, clock, log, cluster }));
     ends.push(startThrift(log));
+    if (postgres !== null) ends.push(() => postgres.leave());
     serving = { rooms, operator };
     return { url: listening.url, port: listening.port };
   }

@@ -9,10 +9,11 @@ import { openEngine } from "./auth/engine.ts";
 import { type HubSecret, agreeOnSecret, openSecret } from "./auth/secret.ts";
 import type { HubSettings } from "./settings.ts";
 import { openAuthDatabase } from "./store/auth-database.ts";
-import { openClickhouse } from "./store/clickhouse/client.ts";
+import { type Clickhouse, openClickhouse } from "./store/clickhouse/client.ts";
+import { agreeOnPlace, comparePlace } from "./store/clickhouse/identity.ts";
 import { agreeOn } from "./store/cluster/agreement.ts";
 import { waitingFolder } from "./store/clickhouse/series.ts";
-import { secretAgreement } from "./storage.ts";
+import { placeAgreement, secretAgreement } from "./storage.ts";
 import { storageFault } from "./store/commits.ts";
 import { moveBack } from "./store/migrate/back.ts";
 import { moveOut } from "./store/migrate/out.ts";
@@ -74,7 +75,7 @@ export async function migrateHub(
       postgres,
       clickhouse,
       seriesRetention: { raw: rawDays * dayS, minutes: fiveMinuteDays * dayS, hours: hourlyDays * dayS },
-      prepare: () => prepare(postgres, secret, log),
+      prepare: () => prepare({ postgres, clickhouse }, secret, log),
       people: peopleSide(postgres),
       finish: plan.finish,
       signal,
@@ -126,6 +127,7 @@ export async function migrateBack(
       clickhouse,
       async prepare() {
         await agreeOnSecret(secret, (value) => agreeOn(postgres, secretAgreement, value));
+        if (clickhouse !== null) await comparePlace(clickhouse, placeAgreement(postgres));
         writeFileAtomic(join(folder, "secret"), readFileSync(file), 0o600);
         const database = await openAuthDatabase(folder);
         try {
@@ -201,10 +203,15 @@ function withoutPassword(url: string): string {
 /** The secret that is to be the same for all hubs of the target. */
 export const secretOf = ({ dataDir, secretFile }: HubSettings): string => secretFile ?? join(dataDir, "secret");
 
-/** Makes the tables of sign-in, and notes whose database it is. */
-async function prepare(postgres: Postgres, secret: HubSecret, log: MigrationWorld["log"]): Promise<void> {
+/** Makes the tables of sign-in, and notes whose database it is, and which ClickHouse goes with it. */
+async function prepare(
+  { postgres, clickhouse }: { readonly postgres: Postgres; readonly clickhouse: Clickhouse | null },
+  secret: HubSecret,
+  log: MigrationWorld["log"],
+): Promise<void> {
   await openEngine({ database: openPostgresAuth(postgres), secret, secure: true, log });
   await agreeOnSecret(secret, (value) => agreeOn(postgres, secretAgreement, value));
+  if (clickhouse !== null) await agreeOnPlace(clickhouse, placeAgreement(postgres));
 }
 
 function peopleSide(postgres: Postgres) {

@@ -48,7 +48,7 @@ export async function openProvision(world: ProvisionWorld) {
     const projectId = servers.get(serverId)?.projectId;
     return projectId === undefined ? undefined : (projects.get(projectId)?.organizationId ?? undefined);
   };
-  const keys = createHubKeys(state, vault, now);
+  const keys = createHubKeys(state, vault, now, warn);
   const access = createSshAccess({ store: state, vault, keys, organizationOf, clock });
   await access.open();
   const programs = createPrograms({ ...ownProgram(), releaseDir: join(dataDir, "releases") });

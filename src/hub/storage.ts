@@ -10,6 +10,7 @@ import type { HubSettings } from "./settings.ts";
 import type { HubWorld } from "./world.ts";
 import { openAuthDatabase } from "./store/auth-database.ts";
 import { type Clickhouse, openClickhouse } from "./store/clickhouse/client.ts";
+import { type PlaceAgreement, agreeOnPlace } from "./store/clickhouse/identity.ts";
 import { agreeOn, agreedOn, announceChanges, createSoleHub, openCluster } from "./store/cluster/cluster.ts";
 import type { Cluster } from "./store/cluster/port.ts";
 import { storageFault } from "./store/commits.ts";
@@ -24,6 +25,8 @@ import { type OpenedState, openStateStore } from "./store/state.ts";
 export const secretAgreement = "secret";
 /** … and by this one, from the first hub with ClickHouse on: where the logs are. */
 const logsAgreement = "logs";
+/** … and by this one: which ClickHouse that is. */
+const placeName = "clickhouse";
 /** The duty of a hub that keeps logs in its own data folder: it can only be alone. */
 const aloneDuty = "logs in a data folder";
 /** How long a hub waits for its own earlier life to count as gone, in milliseconds. */
@@ -141,14 +144,35 @@ async function stayApart(postgres: Postgres, cluster: Cluster, ownLogs: boolean)
   );
 }
 
-/** Where logs and metrics are; null: in the data folder. */
+/** Where the hubs of a database note which ClickHouse they have. */
+export const placeAgreement = (postgres: Postgres): PlaceAgreement => ({
+  postgres: postgres.address,
+  name: placeName,
+  read: () => agreedOn(postgres, placeName),
+  agree: (value) => agreeOn(postgres, placeName, value),
+});
+
+/**
+ * Where logs and metrics are; null: in the data folder. Rejects with a Fault, also when the other hubs of `postgres` have
+ * theirs elsewhere; null for that: nobody is to compare.
+ */
 export async function openTelemetry(
   { clickhouseUrl, clickhouseCluster }: Pick<HubSettings, "clickhouseUrl" | "clickhouseCluster">,
   { clock, log }: HubWorld,
+  postgres: Postgres | null,
 ): Promise<Clickhouse | null> {
-  if (clickhouseUrl !== null) return await openClickhouse(clickhouseUrl, { clock, log, cluster: clickhouseCluster });
-  if (clickhouseCluster === null) return null;
-  throw new Fault("invalid", "the hub's settings are not valid: clickhouseCluster is set, but clickhouseUrl is not", {
-    hint: "Set both or neither",
-  });
+  if (clickhouseUrl === null) {
+    if (clickhouseCluster === null) return null;
+    throw new Fault("invalid", "the hub's settings are not valid: clickhouseCluster is set, but clickhouseUrl is not", {
+      hint: "Set both or neither",
+    });
+  }
+  const clickhouse = await openClickhouse(clickhouseUrl, { clock, log, cluster: clickhouseCluster });
+  try {
+    if (postgres !== null) await agreeOnPlace(clickhouse, placeAgreement(postgres));
+    return clickhouse;
+  } catch (error) {
+    await clickhouse.close();
+    throw error;
+  }
 }

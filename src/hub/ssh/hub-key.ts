@@ -16,8 +16,8 @@ export type Sealing = {
 export type HubKeyStore = {
   /** The sealed private key; undefined: none was made yet. */
   hubKey(organizationId: string): Promise<string | undefined>;
-  /** Keeps the first one that is put. */
-  putHubKey(organizationId: string, sealed: string, createdAtMs: number): Promise<void>;
+  /** Keeps the first one that is put; with `broken`, the first that is put in place of that. */
+  putHubKey(organizationId: string, sealed: string, createdAtMs: number, broken?: string): Promise<void>;
 };
 
 export type HubKeys = {
@@ -35,20 +35,37 @@ const comment = "orion-hub";
 function makeKey(): string {
   for (;;) {
     const made = utils.generateKeyPairSync("ed25519", { comment }).private;
-    if (!(utils.parseKey(made) instanceof Error)) return made;
+    if (canBeRead(made)) return made;
   }
 }
 
-export function createHubKeys(store: HubKeyStore, vault: Sealing, now: () => number): HubKeys {
+const canBeRead = (key: string): boolean => !(utils.parseKey(key) instanceof Error);
+
+/** @param warn hears of a key that is of no use, and was made anew */
+export function createHubKeys(
+  store: HubKeyStore,
+  vault: Sealing,
+  now: () => number,
+  warn: (message: string) => void,
+): HubKeys {
   async function privateKey(organizationId: string): Promise<string> {
     const context = `ssh hub key ${organizationId}`;
     const kept = await store.hubKey(organizationId);
-    if (kept !== undefined) return await vault.open(kept, context);
+    const key = kept === undefined ? undefined : await vault.open(kept, context);
+    if (key !== undefined && canBeRead(key)) return key;
     const made = makeKey();
-    await store.putHubKey(organizationId, await vault.seal(made, context), now());
+    await store.putHubKey(organizationId, await vault.seal(made, context), now(), kept);
     // what is kept counts: another request may have made one in the same moment
     const first = await store.hubKey(organizationId);
-    return first === undefined ? made : await vault.open(first, context);
+    const used = first === undefined ? made : await vault.open(first, context);
+    // no host can have let the old one in: its public half was never shown to anybody
+    if (key !== undefined && used === made) {
+      warn(
+        `the hub's SSH key of the organization ${organizationId} was stored broken by an older version, and could never be used: ` +
+          "there is a new one. Append what `orion server ssh key` prints to authorized_keys of the servers that it is meant for",
+      );
+    }
+    return used;
   }
 
   return {

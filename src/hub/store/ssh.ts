@@ -19,8 +19,8 @@ export type SshStore = {
   deleteSsh(serverId: string): Promise<void>;
   /** The sealed private key; undefined: none was made yet. */
   hubKey(organizationId: string): Promise<string | undefined>;
-  /** Keeps the first one that is put, by whichever hub. */
-  putHubKey(organizationId: string, sealed: string, createdAtMs: number): Promise<void>;
+  /** Keeps the first one that is put, by whichever hub; with `broken`, the first that is put in place of that. */
+  putHubKey(organizationId: string, sealed: string, createdAtMs: number, broken?: string): Promise<void>;
 };
 
 export function createSshTable({ queries, read, write, isOneOf }: StateDatabase): SshStore {
@@ -51,6 +51,13 @@ export function createSshTable({ queries, read, write, isOneOf }: StateDatabase)
       })
       .onConflict((on) => on.doNothing()),
   );
+  const replaceKey = statement<StateTables["ssh_hub_keys"] & { readonly broken: string }>((value) =>
+    queries
+      .updateTable("ssh_hub_keys")
+      .set({ sealed: value("sealed"), created_at_ms: value("created_at_ms") })
+      .where("organization_id", "=", value("organization_id"))
+      .where("sealed", "=", value("broken")),
+  );
 
   return {
     async sshRows(serverIds) {
@@ -78,9 +85,10 @@ export function createSshTable({ queries, read, write, isOneOf }: StateDatabase)
       const query = queries.selectFrom("ssh_hub_keys").select("sealed").where("organization_id", "=", organizationId);
       return (await read(query))[0]?.sealed;
     },
-    putHubKey: (organizationId, sealed, createdAtMs) =>
+    putHubKey: (organizationId, sealed, createdAtMs, broken) =>
       write(function* () {
-        yield putKey.with({ organization_id: organizationId, sealed, created_at_ms: createdAtMs });
+        const row = { organization_id: organizationId, sealed, created_at_ms: createdAtMs };
+        yield broken === undefined ? putKey.with(row) : replaceKey.with({ ...row, broken });
       }),
   };
 }

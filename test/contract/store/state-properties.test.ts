@@ -125,6 +125,16 @@ const writes: readonly fc.Arbitrary<Write>[] = [
   ),
   id.map((of) => write(`deleteSsh ${of}`, (state) => state.deleteSsh(of))),
   fc.tuple(id, text).map(([of, sealed]) => write("putHubKey", (state) => state.putHubKey(of, sealed, 1))),
+  fc.tuple(id, text).map(([of, sealed]) =>
+    write(
+      "putHubKey in place of another",
+      async (state) => {
+        await state.putHubKey(of, "not this", 1, "?");
+        await state.putHubKey(of, sealed, 1, await state.hubKey(of));
+      },
+      true,
+    ),
+  ),
   fc
     .tuple(id, maybe(bytes))
     .map(([of, digest]) => write("putPendingToken", (state) => state.putPendingToken(of, digest))),

@@ -286,6 +286,20 @@ for (const engine of stateEngines) {
       expect(await store.changeServer("a", known, { replacedAtMs: 7, lastSeenMs: null })).toBe(true);
     });
 
+    test("keeps the first key of an organization, and another only in place of the one that is known", async () => {
+      await using opened = await engine.open();
+      const { state: store } = opened;
+      await store.putHubKey("a", "first", 1);
+      await store.putHubKey("a", "second", 2);
+      expect(await store.hubKey("a")).toBe("first");
+      await store.putHubKey("a", "third", 3, "second");
+      await store.putHubKey("b", "third", 3, "first");
+      expect([await store.hubKey("a"), await store.hubKey("b")]).toEqual(["first", undefined]);
+      await store.putHubKey("a", "fourth", 4, "first");
+      await store.putHubKey("a", "fifth", 5, "first");
+      expect(await store.hubKey("a")).toBe("fourth");
+    });
+
     test("counts the uses of an enrolment token, and gives none too many", async () => {
       await using opened = await engine.open();
       const { state: store } = opened;

@@ -95,7 +95,7 @@ async function start() {
   const now = () => clock.now();
   const vault = await createVault(new Uint8Array(32));
   const organizationOf = (id: string) => projects.get(servers.get(id)?.projectId ?? "")?.organizationId ?? undefined;
-  const keys = createHubKeys(state, vault, now);
+  const keys = createHubKeys(state, vault, now, warn);
   const access = createSshAccess({ store: state, vault, keys, organizationOf, clock });
   const hubRetention = { days: 14, bytes: 10 * 1024 ** 3 };
   const handler = createHandler({

@@ -62,7 +62,7 @@ export async function openTestRooms(
   const access = createSshAccess({
     store,
     vault,
-    keys: createHubKeys(store, vault, () => clock.now()),
+    keys: createHubKeys(store, vault, () => clock.now(), warn),
     organizationOf: (id) => (servers.get(id) === undefined ? undefined : "o1"),
     clock,
   });

@@ -31,7 +31,12 @@ async function accessOn(rows: Rows = new Map(), hubKeys = new Map<string, string
   };
   const vault = await createVault(new Uint8Array(32));
   const clock = createTestClock();
-  const keys = createHubKeys(store, vault, () => clock.now());
+  const keys = createHubKeys(
+    store,
+    vault,
+    () => clock.now(),
+    () => undefined,
+  );
   const organizationOf = (id: string) => ({ a: "north", b: "south" })[id.slice(0, 1)];
   const access = createSshAccess({ store, vault, keys, organizationOf, clock });
   await access.open();

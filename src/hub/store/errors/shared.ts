@@ -32,7 +32,7 @@ const endMs = 3000;
 
 export type SharedErrorsWorld = {
   readonly dataDir: string;
-  readonly postgres: Pick<Postgres, "queries" | "patient">;
+  readonly postgres: Pick<Postgres, "queries" | "patient" | "givenUp">;
   readonly cluster: Pick<Cluster, "signal" | "onSignal">;
   readonly clock: Clock;
   readonly warn: (message: string) => void;
@@ -119,10 +119,15 @@ export async function openSharedErrorStore(world: SharedErrorsWorld): Promise<Sh
   async function end(): Promise<void> {
     const turn = current?.turn;
     if (turn === undefined) return;
-    await turn.settled(endMs).catch((error: unknown) => {
+    const { promise: givenUp, reject } = Promise.withResolvers<never>();
+    const leave = (): void => reject(postgres.givenUp.reason);
+    if (postgres.givenUp.aborted) leave();
+    postgres.givenUp.addEventListener("abort", leave);
+    await Promise.race([turn.settled(endMs), givenUp]).catch((error: unknown) => {
       // the copy is thrown away with it, and what it held is found again
       warn(`what was grouped last was not told to the other hubs: ${reasonOf(error)}`);
     });
+    postgres.givenUp.removeEventListener("abort", leave);
     turn.end();
     over(turn);
   }

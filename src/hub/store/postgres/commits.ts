@@ -53,6 +53,8 @@ export type PostgresCommitsWorld = {
   /** something was committed that had been rejected as `unavailable` */
   readonly surprised: () => void;
   readonly warn: (message: string) => void;
+  /** aborted when the database is not waited for any more */
+  readonly givenUp?: AbortSignal;
 };
 
 export function createPostgresCommits(world: PostgresCommitsWorld): PostgresCommits {
@@ -61,6 +63,7 @@ export function createPostgresCommits(world: PostgresCommitsWorld): PostgresComm
   let running: Promise<void> | undefined;
   let inDoubt = false;
   let closed = false;
+  const mayWait = () => world.givenUp?.aborted !== true;
 
   const hasWork = () => waiting.length > 0 || (inDoubt && !closed);
   const sleep = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
@@ -184,7 +187,7 @@ export function createPostgresCommits(world: PostgresCommitsWorld): PostgresComm
         if (error instanceof InDoubt) inDoubt = isOurs = true;
         else if (isCollision(error) && ++collisions < mostCollisions) await sleep(Math.random() * 10 * collisions);
         // getting no connection may have taken all of the time
-        else if (isPassing(error) && clock.monotonic() + retryMs < untilMs) await sleep(retryMs);
+        else if (isPassing(error) && mayWait() && clock.monotonic() + retryMs < untilMs) await sleep(retryMs);
         else return { error };
       }
     }

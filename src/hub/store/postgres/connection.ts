@@ -2,11 +2,13 @@
 import { type Kysely, sql } from "kysely";
 
 import type { Clock } from "#src/lib/clock.ts";
+import { keep } from "#src/lib/keep.ts";
 import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
 import { faultOf, isAway, sqlstateOf } from "./faults.ts";
 import { type Listen, createListen } from "./listen.ts";
 import { createLock } from "./lock.ts";
 import { createPool } from "./pool.ts";
+import { checkAuthority, encryptionRefusal, poolerRefusal } from "./refusals.ts";
 
 export { faultOf, isAway, isCollision, isMakingTwice, sqlstateOf } from "./faults.ts";
 
@@ -24,7 +26,11 @@ const usualTimes = {
   idleInTransaction: 10_000,
   /** for what tells other hubs that this one lives */
   control: 3000,
+  /** whether a hub that stops is answered shows by then */
+  leaving: 2500,
 };
+/** For a database that refuses connections to a hub that stops: it may be starting at that moment. Milliseconds. */
+const refusingMs = 500;
 const retryMs = 250;
 /** Connections for queries and searches, unless the URL says `max`. */
 const usualMax = 10;
@@ -61,6 +67,13 @@ export type Postgres = {
   exclusively<T>(name: string, work: (queries: Kysely<unknown>) => Promise<T>): Promise<T>;
   /** Where it is, without who and with which password. */
   readonly address: string;
+  /**
+   * The hub is about to stop: if the database does not answer now, whoever waits for it is refused, and so is whoever asks
+   * from then on. What was not answered was not promised to anybody.
+   */
+  leave(): void;
+  /** Aborted when nobody waits for the database any more; the reason is a Fault. */
+  readonly givenUp: AbortSignal;
   close(): Promise<void>;
 };
 
@@ -78,6 +91,7 @@ export type PostgresWorld = {
 export async function openPostgres(url: string, world: PostgresWorld): Promise<Postgres> {
   const { clock, log } = world;
   const { address, max } = readUrl(url);
+  checkAuthority(url);
   let kind: PostgresKind = "postgres";
   const advisoryLocks = () => kind === "postgres";
   const times = { ...usualTimes, ...world.times };
@@ -115,6 +129,28 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
   const lock = createLock(patient.db);
   const subscriptions = new Set<() => Promise<void>>();
   const listen = createListen({ sql: patient.sql, clock, log });
+  const ending = new AbortController();
+
+  /** Rejects when there is no answer. */
+  async function ask(): Promise<void> {
+    const end = clock.monotonic() + refusingMs;
+    for (;;) {
+      try {
+        await sql`SELECT 1`.execute(control.db);
+        return;
+      } catch (error) {
+        if (!isAway(error) || clock.monotonic() >= end) throw error;
+        await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+      }
+    }
+  }
+
+  function giveUp(): void {
+    if (ending.signal.aborted) return;
+    const why = new Fault("unavailable", "the database does not answer, and the hub stops");
+    for (const pool of [queries, searches, control, patient]) pool.giveUp(why);
+    ending.abort(why);
+  }
 
   return {
     queries: <Tables>() => queries.db as Kysely<Tables>,
@@ -136,6 +172,14 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
       return once;
     },
     exclusively: (name, work) => lock(name, () => work(patient.db)),
+    leave() {
+      const cancel = clock.after(times.leaving, giveUp);
+      keep(ask().then(cancel), () => {
+        cancel();
+        giveUp();
+      });
+    },
+    givenUp: ending.signal,
     async close() {
       await Promise.all([...subscriptions].map((end) => end()));
       await close();
@@ -149,9 +193,11 @@ export async function openPostgres(url: string, world: PostgresWorld): Promise<P
     for (;;) {
       try {
         const { rows } = await sql<{ version: string }>`SELECT version() AS version`.execute(control.db);
+        await tryTwo(control.db);
         return rows[0]?.version ?? "";
       } catch (error) {
-        const waits = isAway(error) || (error instanceof Fault && error.code === "unavailable");
+        const passes = isAway(error) || (error instanceof Fault && error.code === "unavailable");
+        const waits = passes && poolerRefusal(error) === undefined;
         if (!waits || clock.monotonic() >= end) throw startFault(error, address);
         if (!told) log.info(`waiting for the database at ${address}`);
         told = true;
@@ -214,17 +260,29 @@ function refuseOld(version: string, kind: PostgresKind, address: string): void {
   });
 }
 
+/**
+ * Two connections, each with a statement of its own by the same name: a pooler that lets them share a session can't tell
+ * them apart, and says so now rather than in the middle of work.
+ */
+async function tryTwo(db: Kysely<unknown>): Promise<void> {
+  await db.connection().execute(async (first) => {
+    await sql`SELECT CAST(${1} AS int) AS first`.execute(first);
+    await sql`SELECT CAST(${2} AS int) AS second`.execute(db);
+  });
+  // which some poolers refuse
+  await db.transaction().execute((within) => sql`SELECT 3`.execute(within));
+}
+
 /** Why the hub can't start with this database. */
 function startFault(error: unknown, address: string): Fault {
   const state = sqlstateOf(error) ?? "";
   const code = errnoOf(error) ?? "";
   const refuse = (why: string, hint: string) =>
     new Fault("failed", `can't use the database at ${address}: ${why}`, { hint, cause: error });
+  const refusal = poolerRefusal(error) ?? encryptionRefusal(error, address.replace(/:\d+$/, ""));
+  if (refusal !== undefined) return refuse(refusal.why, refusal.hint);
   if (state.startsWith("28")) return refuse(reasonOf(error), "Check user and password in databaseUrl");
   if (state === "3D000") return refuse(reasonOf(error), "Create it, or name another one in databaseUrl");
-  if (/TLS|CERT|SSL|CHANNEL_BINDING/.test(code)) {
-    return refuse(reasonOf(error), "Check sslmode and sslrootcert in databaseUrl");
-  }
   if (code === "ERR_POSTGRES_CONNECTION_REFUSED") {
     const why = "nothing answers there, or its name is unknown";
     return new Fault("unavailable", `can't reach the database at ${address}: ${why}`, {

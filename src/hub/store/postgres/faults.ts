@@ -1,5 +1,9 @@
 /** What failures of the database mean. None of its texts holds a secret: neither does Bun's nor PostgreSQL's message. */
 import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
+import { poolerRefusal } from "./refusals.ts";
+import { sqlstateOf } from "./sqlstate.ts";
+
+export { sqlstateOf } from "./sqlstate.ts";
 
 /**
  * SQLSTATE classes and codes of what passes by itself or by the hand of whoever runs the database (PostgreSQL
@@ -7,15 +11,13 @@ import { Fault, errnoOf, reasonOf } from "#src/protocol/fault.ts";
  * timeout, disk errors, a standby that does not take writes, locks, serialization, and passwords that were changed.
  */
 const passing = /^(?:08|53|57|58|28|40|25006|25P03|3D000|55P03)/;
-/** Bun's own codes: docs/runtime/sql "PostgreSQL Connection Errors". */
-const passingCode = /^(?:ERR_POSTGRES_(?:CONNECTION|IDLE|LIFETIME|TLS|QUERY_CANCELLED|AUTH|SASL)|E[A-Z]+$)/;
+/**
+ * Bun's own codes: docs/runtime/sql "PostgreSQL Connection Errors"; and OpenSSL's of a certificate, which whoever runs the
+ * database renews.
+ */
+const passingCode =
+  /^(?:ERR_POSTGRES_(?:CONNECTION|IDLE|LIFETIME|TLS|QUERY_CANCELLED|AUTH|SASL)|E[A-Z]+$|ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_)/;
 const uniqueViolation = "23505";
-
-/** The five characters by which the server says what failed; undefined: it was not the server that failed. */
-export function sqlstateOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "string") return undefined;
-  return /^[0-9A-Z]{5}$/.test(error.errno) ? error.errno : undefined;
-}
 
 /** Whether a transaction failed only because of others that ran beside it: it may be tried again from its start. */
 export function isCollision(error: unknown): boolean {
@@ -38,6 +40,10 @@ export function isMakingTwice(error: unknown): boolean {
 /** A Fault for whatever a query has thrown: `unavailable` (it passes), `conflict` (it exists already) or `failed`. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
+  const pooler = poolerRefusal(error);
+  if (pooler !== undefined) {
+    return new Fault("unavailable", `the database can't be used: ${pooler.why}`, { hint: pooler.hint, cause: error });
+  }
   const state = sqlstateOf(error);
   if (state === uniqueViolation) return new Fault("conflict", "it exists already", { cause: error });
   if (state === undefined ? passingCode.test(errnoOf(error) ?? "") : passing.test(state)) {

@@ -38,6 +38,8 @@ export type PoolOptions = {
 export type Pool = {
   readonly sql: SQL;
   readonly db: Kysely<unknown>;
+  /** Whoever waits for the database, now or from now on, is told this. */
+  giveUp(why: Fault): void;
   close(): Promise<void>;
 };
 
@@ -48,6 +50,9 @@ export function createPool(url: string, options: PoolOptions, clock: Pick<Clock,
   const sql = new SQL(url, { max, ...times, connection: session });
 
   const sleep = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+  let givenUp: Fault | undefined;
+  /** what ends the waits that there are */
+  const waits = new Set<(why: Fault) => void>();
 
   /** A connection of one's own, by `end`. */
   async function reserveOnce(end: number, given: AbortSignal | undefined) {
@@ -57,16 +62,20 @@ export function createPool(url: string, options: PoolOptions, clock: Pick<Clock,
     });
     const cancel = clock.after(Math.max(1, end - clock.monotonic()), () => waiting.abort(busy));
     const signal = given === undefined ? waiting.signal : AbortSignal.any([given, waiting.signal]);
+    const leave = (why: Fault): void => waiting.abort(why);
+    waits.add(leave);
     try {
       return await sql.reserve({ signal });
     } finally {
       cancel();
+      waits.delete(leave);
     }
   }
 
   async function reserve({ signal }: { signal?: AbortSignal } = {}) {
     const end = clock.monotonic() + options.waitMs;
     for (;;) {
+      if (givenUp !== undefined) throw givenUp;
       try {
         return shared(await reserveOnce(end, signal));
       } catch (error) {
@@ -83,20 +92,22 @@ export function createPool(url: string, options: PoolOptions, clock: Pick<Clock,
       release: () => connection.release(),
       async unsafe(text: string, values: unknown[]) {
         const query = connection.unsafe(text, values);
-        if (answerMs === null) return withNumbers(await query);
-        let late = false;
-        const cancel = clock.after(answerMs, () => {
-          late = true;
+        let ended: Fault | undefined;
+        const end = (why: Fault): void => {
+          ended = why;
           // the query then fails, whatever it does
           keep(connection.close({ timeout: 0 }), () => undefined);
-        });
+        };
+        const late = () => new Fault("unavailable", `the database gave no answer within ${(answerMs ?? 0) / 1000} s`);
+        const cancel = answerMs === null ? undefined : clock.after(answerMs, () => end(late()));
+        waits.add(end);
         try {
           return withNumbers(await query);
         } catch (error) {
-          if (!late) throw error;
-          throw new Fault("unavailable", `the database gave no answer within ${answerMs / 1000} s`, { cause: error });
+          throw ended ?? error;
         } finally {
-          cancel();
+          cancel?.();
+          waits.delete(end);
         }
       },
     };
@@ -126,6 +137,10 @@ export function createPool(url: string, options: PoolOptions, clock: Pick<Clock,
   return {
     sql,
     db,
+    giveUp(why) {
+      givenUp = why;
+      for (const end of waits) end(why);
+    },
     async close() {
       await db.destroy();
       await sql.close({ timeout: 5 });

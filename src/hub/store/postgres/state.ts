@@ -63,6 +63,7 @@ export async function openPostgresState(postgres: Postgres, world: PostgresState
     patienceMs,
     surprised: () => world.surprised?.(),
     warn,
+    givenUp: postgres.givenUp,
   });
   const searches = postgres.searches<PostgresStateTables>();
   const database = createPostgresStateDatabase({ db, searches }, commits, { clock, patienceMs });

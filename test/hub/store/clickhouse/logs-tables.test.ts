@@ -1,6 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { openClickhouse } from "#src/hub/store/clickhouse/client.ts";
+import { identityDdl } from "#src/hub/store/clickhouse/identity.ts";
 import { logsDdl, onCluster, readInsertSettings, storedTable } from "#src/hub/store/clickhouse/logs-tables.ts";
 import { dearIndexes } from "#src/hub/store/clickhouse/search/indexes.ts";
 import { spreadOver } from "#src/hub/store/clickhouse/shards.ts";
@@ -26,6 +27,13 @@ describe("tables of logs", () => {
       "CREATE TABLE IF NOT EXISTS logs ON CLUSTER `main` AS logs_local\nENGINE = Distributed('main', 'orion', 'logs_local', cityHash64(server))",
     );
     expect([storedTable(place), onCluster(place)]).toEqual(["logs_local", " ON CLUSTER `main`"]);
+  });
+
+  test("on a cluster have their place's name on every server, whatever shard that is of", () => {
+    expect(identityDdl({ database: "orion", cluster: "main" })).toBe(
+      "CREATE TABLE IF NOT EXISTS hub_identity ON CLUSTER `main` (id String, made DateTime('UTC') DEFAULT now()) " +
+        "ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/orion/hub_identity', '{shard}-{replica}') ORDER BY id",
+    );
   });
 
   test("inserts take the shards of a cluster in turn, and wait for most replicas where there are three", () => {

@@ -210,6 +210,32 @@ describe.skipIf(!havePostgres)("a connection to the database (needs PostgreSQL)"
     );
   });
 
+  test("a hub that leaves waits for a database that answers, however slowly, and for no other", async () => {
+    await using server = await startPostgres();
+    await using database = await server.freshDatabase();
+    await using postgres = await opened(database.url);
+    const slow = sql<{ n: number }>`SELECT 1 AS n, pg_sleep(3)`.execute(postgres.queries());
+    postgres.leave();
+    expect((await slow).rows[0]?.n).toBe(1);
+    expect(postgres.givenUp.aborted).toBe(false);
+    // what takes any time is refused as well, and so is what is asked afterwards
+    const hanging = [postgres.queries(), postgres.patient()].map((db) => sql`SELECT pg_sleep(600)`.execute(db));
+    const refusals = hanging.map((query) => failureOf(query));
+    await Bun.sleep(100);
+    server.pause();
+    postgres.leave();
+    refusals.push(failureOf(sql`SELECT 1`.execute(postgres.searches())));
+    const given = await Promise.all(refusals);
+    // all connections are closed by now: it need not hang any longer for what comes
+    server.resume();
+    for (const refusal of given) {
+      expect(faultOf(refusal).oneLine).toContain("the database does not answer, and the hub stops");
+      expect(faultOf(refusal).code).toBe("unavailable");
+    }
+    expect(postgres.givenUp.aborted).toBe(true);
+    expect(await failureOf(sql`SELECT 1`.execute(postgres.control()))).toBe(postgres.givenUp.reason);
+  });
+
   test("lets one hub at a time do what only one may", async () => {
     await using database = await freshDatabase();
     const hubs = await Promise.all([1, 2, 3, 4].map(() => opened(database.url)));
