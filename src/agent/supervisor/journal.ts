@@ -32,6 +32,8 @@ export type Journal = {
   readonly end: () => number;
   /** Takes up to `bytes` out of the pipe. @returns how many, 0 when it is empty */
   fill(pipeFd: number, bytes: number): number;
+  /** Whether the last `fill` found no room on the disk beyond the pages that it has. */
+  readonly cramped: () => boolean;
   /**
    * Ends the last line with a newline, which then counts as a byte of the stream, when it has none; with `open` also
    * when nothing is kept, because what was kept of the line has been released.
@@ -105,6 +107,7 @@ export function openJournal(path: string, durable: number | undefined): Journal 
   }
   // offset in the active file of the first byte that is kept
   let kept = headerBytes;
+  let cramped = false;
   let closed = false;
 
   /** Goes on in the other file, with what is kept. Nothing of the old one goes before the new one is whole. */
@@ -130,8 +133,9 @@ export function openJournal(path: string, durable: number | undefined): Journal 
     end: () => active.base + active.size - headerBytes,
     fill(pipeFd, bytes) {
       let moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
+      cramped = moved <= 0 && pipeContent(pipeFd) > 0;
       const released = kept - headerBytes;
-      if (moved <= 0 && (released >= emptyAfterBytes || (released > 0 && pipeContent(pipeFd) > 0))) {
+      if (moved <= 0 && (released >= emptyAfterBytes || (released > 0 && cramped))) {
         // the pipe is empty, and then this gives back memory; or the disk is full, and then it may make room
         turn();
         moved = spliceToFile(pipeFd, active.fd, active.size, bytes);
@@ -140,6 +144,7 @@ export function openJournal(path: string, durable: number | undefined): Journal 
       active.size += moved;
       return moved;
     },
+    cramped: () => cramped,
     endLine(open) {
       const last = Buffer.alloc(1);
       if (active.size > kept) readSync(active.fd, last, 0, 1, active.size - 1);

@@ -55,7 +55,7 @@ type Pipe = {
   stuck: boolean;
   /** the taker wants no more of what is in the journal: asked again at each look, and nothing is added to it */
   refused: boolean;
-  /** less was taken than lay in the pipe: its disk is full, and it goes on page by page */
+  /** its disk is full: it goes on page by page, and is looked at again at once */
   short: boolean;
   /** pieces handed on of the over-long line that is being read */
   pieces: number;
@@ -139,18 +139,15 @@ export function createCapturePipes(world: World): CapturePipes {
       const before = journal.position();
       const enough = pipe.refused || journal.end() - before > maxLineBytes;
       let moved = enough ? 0 : journal.fill(pipe.fd, stepBytes);
-      let full = false;
-      if (moved === 0 && !enough && pipeContent(pipe.fd) > 0) {
-        // the content may only have come after the first answer
-        moved = journal.fill(pipe.fd, stepBytes);
-        full = moved === 0;
-      }
+      // asked again: the content may only have come after the first answer
+      if (moved === 0 && !enough && journal.cramped()) moved = journal.fill(pipe.fd, stepBytes);
+      const cramped = !enough && journal.cramped();
       pipe.refused = !handOn(pipe);
-      if (full && !pipe.refused && journal.position() === before) pipe.refused = !handOnPart(pipe);
+      if (cramped && moved === 0 && !pipe.refused && journal.position() === before) pipe.refused = !handOnPart(pipe);
       // a journal that was filled while nothing was taken is emptied although the pipe is quiet
       const progress = Math.max(moved, journal.position() - before);
       total += progress;
-      pipe.short = !pipe.refused && progress > 0 && moved < stepBytes && pipeContent(pipe.fd) > 0;
+      pipe.short = cramped && !pipe.refused && progress > 0;
       if (pipe.refused || (progress < stepBytes / 2 && !pipe.short)) break;
     }
     return total;
