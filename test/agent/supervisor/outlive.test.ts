@@ -255,6 +255,8 @@ test("a pid that another program has by now is neither adopted nor touched", asy
   const { folder, pid } = await abandoned({ ...web, backoffBase: 60_000 });
   process.kill(pid, "SIGKILL");
   await gone(pid);
+  // start times are told in ticks of 10 ms: a later one, as with every pid that the kernel gives again
+  await Bun.sleep(30);
   const stranger = Bun.spawn(["/bin/sleep", "60"], { detached: true });
   const path = folder.at("scripts/web.json");
   const record = JSON.parse(readFileSync(path, "utf8"));
